@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The --jupyter options, their table and their storage: see options.h.  Used by the plugin in
+ * sbatch, salloc, srun and slurmstepd, and by jupyter-launch, jupyter-agent and sjupyter as the
+ * user, so it needs nothing but libc and keeps no state.  The grammar of a single value is in
+ * options_check.c, the encoding of all in options_code.c.
+ */
+#define _GNU_SOURCE
+#include "options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options_check.h"
+#include "text.h"
+
+const struct option_spec options_table[] = {
+	{"jupyter", "APP",
+	 "start a Jupyter session: lab (default), notebook, server, "
+	 "kernel[:KERNELSPEC], singleuser, or an app of the site",
+	 true},
+	{"jupyter-workers", "KIND[:N][,...]",
+	 "workers on every node: ipyparallel, mpi, dask, or a "
+	 "kind of the site; N per node, default one per CPU",
+	 false},
+	{"jupyter-hub", "URL|none",
+	 "JupyterHub API that is told of the session; default "
+	 "JUPYTERHUB_API_URL, then the site's",
+	 false},
+	{"jupyter-init", "FILE",
+	 "shell file sourced on each node before server and workers start", false},
+	{"jupyter-start", "now|manual",
+	 "with the job's first step, or when the script calls "
+	 "'sjupyter start'",
+	 false},
+	{"jupyter-idle", "TIME", "end the session after this long without work", false},
+	{"jupyter-warn", "TIME", "how long before the job's end to warn and save", false},
+	{"jupyter-dir", "DIR", "the server's root; default the job's working directory", false},
+	{NULL, NULL, NULL, false},
+};
+
+/* The options that are kept as text: where, and what checks them. */
+static const struct text_option {
+	const char *name;
+	size_t offset;
+	int (*check)(const char *name, const char *value, struct reason *reason);
+} text_options[] = {
+	{"jupyter", offsetof(struct options, app), option_check_app},
+	{"jupyter-workers", offsetof(struct options, workers), option_check_workers},
+	{"jupyter-hub", offsetof(struct options, hub), option_check_hub},
+	{"jupyter-init", offsetof(struct options, init), option_check_path},
+	{"jupyter-dir", offsetof(struct options, dir), option_check_path},
+};
+
+void options_init(struct options *options)
+{
+	*options = (struct options){
+		.idle_s = OPTIONS_TIME_UNSET,
+		.warn_s = OPTIONS_TIME_UNSET,
+	};
+}
+
+void options_clear(struct options *options)
+{
+	int saved = errno;
+
+	free(options->app);
+	free(options->workers);
+	free(options->hub);
+	free(options->init);
+	free(options->dir);
+	options_init(options);
+	errno = saved;
+}
+
+static const struct text_option *text_option_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(text_options) / sizeof(*text_options); i++) {
+		if (strcmp(text_options[i].name, name) == 0)
+			return &text_options[i];
+	}
+	return NULL;
+}
+
+static int text_option_set(struct options *options, const struct text_option *option,
+			   const char *value, struct reason *reason)
+{
+	char **field = (char **) ((char *) options + option->offset);
+	char *copy;
+
+	if (option->check(option->name, value, reason) != 0)
+		return -1;
+	copy = strdup(value);
+	if (copy == NULL)
+		return reason_set(reason, "--%s: out of memory", option->name);
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+int options_set(struct options *options, const char *name, const char *value,
+		struct reason *reason)
+{
+	const struct text_option *option = text_option_find(name);
+	bool left_out = value == NULL || *value == '\0';
+	char shown[OPTION_SHOWN_MAX];
+
+	if (strcmp(name, "jupyter") == 0 && (left_out || strcmp(value, "(null)") == 0))
+		return text_option_set(options, option, "lab", reason);
+	if (left_out) {
+		errno = EINVAL;
+		return reason_set(reason, "--%s: a value is needed",
+				  text_excerpt(name, shown, sizeof(shown)));
+	}
+	if (option_check_size(name, value, reason) != 0)
+		return -1;
+	if (option != NULL)
+		return text_option_set(options, option, value, reason);
+	if (strcmp(name, "jupyter-start") == 0)
+		return option_parse_start(name, value, &options->start_manual, reason);
+	if (strcmp(name, "jupyter-idle") == 0)
+		return option_parse_time(name, value, &options->idle_s, reason);
+	if (strcmp(name, "jupyter-warn") == 0)
+		return option_parse_time(name, value, &options->warn_s, reason);
+	errno = EINVAL;
+	return reason_set(reason, "--%s is not an option of spank-jupyter",
+			  text_excerpt(name, shown, sizeof(shown)));
+}
+
+void options_app_name(const struct options *options, char name[OPTIONS_NAME_MAX])
+{
+	size_t length = options->app != NULL ? strcspn(options->app, ":") : 0;
+
+	if (length >= OPTIONS_NAME_MAX) /* options_set lets none such through */
+		length = OPTIONS_NAME_MAX - 1;
+	if (length > 0)
+		memcpy(name, options->app, length);
+	name[length] = '\0';
+}
+
+int options_unbuilt(const struct options *options, struct reason *reason)
+{
+	char name[OPTIONS_NAME_MAX];
+	const char *option;
+
+	options_app_name(options, name);
+	if (strcmp(name, "kernel") == 0)
+		option = "--jupyter=kernel";
+	else if (strcmp(name, "singleuser") == 0)
+		option = "--jupyter=singleuser";
+	else if (options->workers != NULL)
+		option = "--jupyter-workers";
+	else if (options->hub != NULL && strcmp(options->hub, "none") != 0)
+		option = "--jupyter-hub";
+	else
+		return 0;
+	errno = ENOTSUP;
+	return reason_set(reason, "%s is not built in this release", option);
+}

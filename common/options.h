@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The grammar of the --jupyter options: one table that the plugin registers, sjupyter parses
+ * and the completions and man pages follow.  Used in sbatch, salloc, srun and slurmstepd (by
+ * the plugin), and by jupyter-launch, jupyter-agent and sjupyter as the user.  Needs nothing
+ * but libc.
+ */
+#ifndef COMMON_OPTIONS_H
+#define COMMON_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "reason.h"
+
+enum {
+	OPTIONS_VALUE_MAX = 4096, /* bytes of one value, NUL included: PATH_MAX */
+	OPTIONS_ENCODED_MAX =
+		98304,	      /* bytes of all, encoded; below Linux' 128 KiB per string */
+	OPTIONS_NAME_MAX = 64 /* bytes of an app's or a worker kind's name, NUL included */
+};
+
+/* A time that was not given. */
+#define OPTIONS_TIME_UNSET (-1L)
+
+/* One option as registered; the array ends with a name of NULL. */
+struct option_spec {
+	const char *name;    /* "jupyter-workers", without dashes in front */
+	const char *arginfo; /* "KIND[:N][,...]" as --help shows it */
+	const char *usage;   /* one line for --help */
+	bool optional_value; /* the value may be left out */
+};
+
+extern const struct option_spec options_table[];
+
+/* What was asked for.  Strings are owned; NULL means not given. */
+struct options {
+	char *app;	   /* "lab"; "kernel" or "kernel:KERNELSPEC"; NULL: no session */
+	char *workers;	   /* "dask:2,mpi", checked, as given */
+	char *hub;	   /* http(s) URL or "none" */
+	char *init;	   /* path of a shell file, as given */
+	char *dir;	   /* path of the server's root, as given */
+	bool start_manual; /* --jupyter-start=manual */
+	long idle_s;	   /* seconds, 0 never, OPTIONS_TIME_UNSET not given */
+	long warn_s;	   /* seconds, 0 never, OPTIONS_TIME_UNSET not given */
+};
+
+void options_init(struct options *options);
+void options_clear(struct options *options); /* frees; accepts a zeroed struct */
+
+/*
+ * Checks and stores one option; the last of the same name wins.  name is one of options_table.
+ * value may be NULL, "" or "(null)" where the option's value is optional (Slurm hands over all
+ * three for a value left out).  Returns 0, or -1 with errno EINVAL (EMSGSIZE when too long,
+ * ENOMEM) and a reason that names the option, the value given and what is allowed.
+ */
+int options_set(struct options *options, const char *name, const char *value,
+		struct reason *reason);
+
+/*
+ * All that was given as one printable ASCII word, "jupyter=lab&jupyter-idle=3600", values
+ * percent-encoded, for the environment between plugin, launcher and agents.  Caller frees.
+ * NULL with errno ENOMEM or EMSGSIZE.
+ */
+char *options_encode(const struct options *options);
+
+/*
+ * The reverse, strict: unknown or repeated names, empty parts, bad escapes and values that
+ * options_set would refuse are errors; "" is no option given.  What *options held is
+ * overwritten, not freed; on failure it is untouched.  Times are plain seconds.  0, or -1 with
+ * EINVAL, ERANGE, EMSGSIZE or ENOMEM and a reason.
+ */
+int options_decode(const char *encoded, struct options *options, struct reason *reason);
+
+/* "kernel" of "kernel:ir": the app's name, without its argument, into name. */
+void options_app_name(const struct options *options, char name[OPTIONS_NAME_MAX]);
+
+/*
+ * The part of the value that this release does not build yet (a kernel, workers, a hub), told
+ * as a reason.  0 when everything asked for is built, else -1 with ENOTSUP.
+ */
+int options_unbuilt(const struct options *options, struct reason *reason);
+
+#endif

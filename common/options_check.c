@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The grammar of each option's value: see options_check.h.  Runs wherever options.c does, on
+ * values that anybody may have written, as the user and, in slurmstepd, as root.
+ */
+#define _GNU_SOURCE
+#include "options_check.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "options.h"
+#include "text.h"
+
+/* The usual refusal: the value, why, and what is allowed. */
+static int refuse(const char *name, const char *value, const char *why, const char *allowed,
+		  struct reason *reason)
+{
+	char shown[OPTION_SHOWN_MAX];
+
+	errno = EINVAL;
+	return reason_set(reason, "--%s: \"%s\" %s: give %s", name,
+			  text_excerpt(value, shown, sizeof(shown)), why, allowed);
+}
+
+int option_check_size(const char *name, const char *value, struct reason *reason)
+{
+	char shown_name[OPTION_SHOWN_MAX];
+
+	if (strnlen(value, OPTIONS_VALUE_MAX) < OPTIONS_VALUE_MAX)
+		return 0;
+	errno = EMSGSIZE;
+	/* Not shown: so much text is no typing error, and in a URL it may be a secret. */
+	return reason_set(reason, "--%s: the value of %zu bytes is too long: give at most %d",
+			  text_excerpt(name, shown_name, sizeof(shown_name)), strlen(value),
+			  OPTIONS_VALUE_MAX - 1);
+}
+
+int option_check_app(const char *name, const char *value, struct reason *reason)
+{
+	static const char kernel[] = "kernel:";
+
+	if (strncmp(value, kernel, strlen(kernel)) == 0) {
+		if (text_is_name(value + strlen(kernel), OPTIONS_NAME_MAX))
+			return 0;
+		return refuse(name, value, "has a wrong kernel name",
+			      "kernel:KERNELSPEC with one of those that 'jupyter kernelspec "
+			      "list' names",
+			      reason);
+	}
+	if (text_is_name(value, OPTIONS_NAME_MAX))
+		return 0;
+	return refuse(
+		name, value, "is not an app's name",
+		"lab, notebook, server, kernel[:KERNELSPEC], singleuser, or an app of the site",
+		reason);
+}
+
+/* The part of a list up to the next comma or the end. */
+struct part {
+	const char *kind;
+	size_t kind_length;
+};
+
+/* Reads KIND[:N] at text into part; returns what is behind it, NULL when it is wrong. */
+static const char *part_read(const char *text, struct part *part)
+{
+	size_t length = strcspn(text, ","), kind_length = strcspn(text, ":,");
+	char word[OPTIONS_NAME_MAX];
+	unsigned long count;
+
+	if (kind_length >= sizeof(word))
+		return NULL;
+	memcpy(word, text, kind_length);
+	word[kind_length] = '\0';
+	if (!text_is_name(word, sizeof(word)))
+		return NULL;
+	*part = (struct part){.kind = text, .kind_length = kind_length};
+	if (kind_length < length) {
+		size_t count_length = length - kind_length - 1;
+
+		if (count_length >= sizeof(word))
+			return NULL;
+		memcpy(word, text + kind_length + 1, count_length);
+		word[count_length] = '\0';
+		if (text_to_ulong(word, 1, OPTION_WORKERS_MAX, &count) != 0)
+			return NULL;
+	}
+	return text + length;
+}
+
+int option_check_workers(const char *name, const char *value, struct reason *reason)
+{
+	static const char allowed[] =
+		"KIND[:N][,KIND[:N]...] with N from 1 to 1024, as in dask:2,mpi";
+	struct part parts[OPTION_KINDS_MAX];
+	const char *at = value;
+
+	for (size_t count = 0;; count++) {
+		if (count == OPTION_KINDS_MAX)
+			return refuse(name, value, "has too many kinds", "at most 32", reason);
+		at = part_read(at, &parts[count]);
+		if (at == NULL)
+			return refuse(name, value, "is not a list of workers", allowed, reason);
+		for (size_t i = 0; i < count; i++) {
+			if (parts[i].kind_length == parts[count].kind_length &&
+			    memcmp(parts[i].kind, parts[count].kind, parts[i].kind_length) == 0)
+				return refuse(name, value, "has a kind twice",
+					      "each kind once, with the sum", reason);
+		}
+		if (*at == '\0')
+			return 0;
+		at++; /* the comma */
+	}
+}
+
+/*
+ * Whether the value has a place where people put secrets: before "@", or in a query.  Also
+ * where it is escaped, and where the value is no URL at all, because it is then shown as it is.
+ */
+static bool may_hold_secret(const char *value)
+{
+	return strpbrk(value, "@?#") != NULL || strcasestr(value, "%40") != NULL ||
+	       strcasestr(value, "%3f") != NULL || strcasestr(value, "token=") != NULL;
+}
+
+static const char letters_digits[] =
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/* How many bytes at the start of text are letters, digits or one of `more`. */
+static size_t url_span(const char *text, const char *more)
+{
+	size_t length = 0;
+
+	while (text[length] != '\0' && (strchr(letters_digits, text[length]) != NULL ||
+					strchr(more, text[length]) != NULL))
+		length++;
+	return length;
+}
+
+/* Reads HOST[:PORT], HOST a name, an IPv4 or a bracketed IPv6 address; what is behind it, or
+ * NULL. */
+static const char *authority_read(const char *text)
+{
+	enum { HOST_MAX = 255 }; /* RFC 1035, 2.3.4 */
+	size_t length, digits;
+	char port[6];
+	unsigned long number;
+
+	if (*text == '[') {
+		length = url_span(text + 1, ":.");
+		if (length < 2 || text[1 + length] != ']') /* "::" is the shortest */
+			return NULL;
+		text += length + 2;
+	} else {
+		length = url_span(text, "-._");
+		if (length == 0 || length > HOST_MAX || *text == '-' || *text == '.')
+			return NULL;
+		text += length;
+	}
+	if (*text != ':')
+		return text;
+	text++;
+	digits = strspn(text, "0123456789");
+	if (digits >= sizeof(port))
+		return NULL;
+	memcpy(port, text, digits);
+	port[digits] = '\0';
+	if (text_to_ulong(port, 1, 65535, &number) != 0)
+		return NULL;
+	return text + digits;
+}
+
+int option_check_hub(const char *name, const char *value, struct reason *reason)
+{
+	const char *at;
+
+	if (strcmp(value, "none") == 0)
+		return 0;
+	if (may_hold_secret(value)) {
+		errno = EINVAL;
+		return reason_set(reason,
+				  "--%s: the value (not shown) has a user name, a query or a "
+				  "token: give the "
+				  "plain URL, a secret is never an option's value",
+				  name);
+	}
+	if (strncmp(value, "http://", 7) == 0)
+		at = authority_read(value + 7);
+	else if (strncmp(value, "https://", 8) == 0)
+		at = authority_read(value + 8);
+	else
+		at = NULL;
+	/* The path: what RFC 3986 allows there. */
+	if (at == NULL || (*at != '\0' && *at != '/') ||
+	    at[url_span(at, "/-._~%!$&'()*+,;=:")] != '\0')
+		return refuse(name, value, "is not a hub's URL",
+			      "http://HOST[:PORT]/PATH, https://HOST[:PORT]/PATH, or none",
+			      reason);
+	return 0;
+}
+
+int option_check_path(const char *name, const char *value, struct reason *reason)
+{
+	if (text_printable(value))
+		return 0;
+	return refuse(name, value, "has control characters or is not UTF-8",
+		      "a path of printable characters", reason);
+}
+
+int option_parse_start(const char *name, const char *value, bool *manual, struct reason *reason)
+{
+	if (strcmp(value, "now") != 0 && strcmp(value, "manual") != 0)
+		return refuse(name, value, "is not allowed", "now or manual", reason);
+	*manual = strcmp(value, "manual") == 0;
+	return 0;
+}
+
+int option_parse_time(const char *name, const char *value, long *seconds, struct reason *reason)
+{
+	static const char formats[] = "minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S or UNLIMITED";
+
+	if (text_to_seconds(value, seconds) == 0)
+		return 0;
+	if (errno == ERANGE)
+		return refuse(name, value, "is too long", "at most 366 days, or UNLIMITED",
+			      reason);
+	return refuse(name, value, "is not a time", formats, reason);
+}

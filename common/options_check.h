@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The grammar of each option's value, private to options.c and options_code.c; see options.h
+ * for where it is used.
+ *
+ * Every function returns 0, or -1 with errno and a reason of one line that names the option,
+ * the value, shortened and without control characters, and what is allowed.
+ */
+#ifndef COMMON_OPTIONS_CHECK_H
+#define COMMON_OPTIONS_CHECK_H
+
+#include <stdbool.h>
+
+#include "reason.h"
+
+enum {
+	OPTION_SHOWN_MAX =
+		128, /* bytes of a value in a message: one line with the words around it */
+	OPTION_WORKERS_MAX =
+		1024, /* workers of one kind on a node; the largest nodes have fewer CPUs */
+	OPTION_KINDS_MAX = 32 /* kinds of workers in one job; five are shipped */
+};
+
+/* EMSGSIZE when it is OPTIONS_VALUE_MAX bytes or more. */
+int option_check_size(const char *name, const char *value, struct reason *reason);
+
+/* A name, or kernel[:KERNELSPEC].  Whether there is such an app is for the configuration to
+ * say. */
+int option_check_app(const char *name, const char *value, struct reason *reason);
+
+/* KIND[:N][,...], no kind twice. */
+int option_check_workers(const char *name, const char *value, struct reason *reason);
+
+/* "none", or an http or https URL that cannot hold a secret; one that might is not shown. */
+int option_check_hub(const char *name, const char *value, struct reason *reason);
+
+/* Any printable UTF-8. */
+int option_check_path(const char *name, const char *value, struct reason *reason);
+
+/* now or manual. */
+int option_parse_start(const char *name, const char *value, bool *manual,
+		       struct reason *reason);
+
+/* A time of Slurm's formats, in seconds, 0 unlimited. */
+int option_parse_time(const char *name, const char *value, long *seconds,
+		      struct reason *reason);
+
+#endif

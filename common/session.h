@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The session record, session.json in the user's state directory: what jupyter-launch and the
+ * head write and sjupyter reads, all as the user.  A reader takes every byte of it as hostile.
+ */
+#ifndef COMMON_SESSION_H
+#define COMMON_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "reason.h"
+
+enum {
+	SESSION_VERSION = 1,
+	SESSION_FILE_MAX = 4 << 20, /* bytes; 10,000 nodes take less than 1 MiB */
+	SESSION_NODES_MAX = 65536   /* Slurm's own limit of nodes in a job is MAX_SLURM_NODES */
+};
+
+enum session_state {
+	SESSION_STARTING, /* from the launcher's first line */
+	SESSION_SERVING,  /* the server has answered the probe */
+	SESSION_READY,	  /* and so have all workers */
+	SESSION_DEGRADED, /* serving, but workers or nodes are missing: see reason */
+	SESSION_DRAINING, /* ending in order */
+	SESSION_ENDED,	  /* as asked: see reason */
+	SESSION_FAILED	  /* see reason */
+};
+
+/* The moments of a session in order, as unix time in seconds; 0: not yet. */
+enum session_phase {
+	PHASE_TRIGGERED, /* slurm_spank_task_init, or sjupyter start */
+	PHASE_LAUNCHED,	 /* srun of the session step is started */
+	PHASE_HEAD,	 /* the head owns ip:port and has sent its endpoint */
+	PHASE_NODES,	 /* agents of all nodes are admitted */
+	PHASE_SPAWNED,	 /* the server process is started */
+	PHASE_SERVING,	 /* the server has answered the probe */
+	PHASE_READY,	 /* everything asked for is up */
+	PHASE_DRAINING,
+	PHASE_ENDED,
+	PHASE_COUNT
+};
+
+struct session_node {
+	char *name;
+	char state[16]; /* "expected", "up" or "lost" */
+};
+
+/* All strings are owned, NULL where not known. */
+struct session {
+	char *job_id;	    /* raw SLURM_JOB_ID, digits */
+	char *array_job_id; /* of a job array's task */
+	char *array_task_id;
+	char *step_id;	  /* of the session step, digits */
+	unsigned restart; /* SLURM_RESTART_COUNT */
+	char *cluster;
+	char *user;
+	char *app;
+	enum session_state state;
+	char *reason; /* a person's words: why degraded, ended or failed */
+	char *url;    /* without token: http://ip:port/path */
+	char *ip;
+	unsigned port;
+	char *head_node;
+	pid_t head_pid;	   /* 0: not known */
+	char *runtime_dir; /* node-local, on head_node */
+	char *log;	   /* path of session.log */
+	unsigned server_restarts;
+	struct session_node *nodes;
+	size_t node_count;
+	double phases[PHASE_COUNT];
+	double job_end_time; /* unix seconds, 0 unlimited or not known */
+	double updated;	     /* set by session_write */
+};
+
+struct session *session_create(void);
+void session_destroy(struct session *session);
+
+const char *session_state_name(enum session_state state);
+int session_state_parse(const char *name, enum session_state *state);
+bool session_state_final(enum session_state state); /* ended or failed */
+const char *session_phase_name(enum session_phase phase);
+
+/* Sets an owned string; NULL clears.  0, or -1 with ENOMEM and the old one in place. */
+int session_set(char **field, const char *value);
+
+/* Now, as the phases and `updated` count it: CLOCK_REALTIME in seconds. */
+double session_now(void);
+
+/*
+ * Writes session.json into the directory: a temporary file of mode 0600, fsync'd, then renamed,
+ * so that a reader sees the old or the new one whole, also on a full disk.  0, or -1 with
+ * errno.
+ */
+int session_write(struct session *session, int dirfd);
+
+/*
+ * Reads and checks it: a regular file of the caller's uid, not a link, at most
+ * SESSION_FILE_MAX, every field of the right type and within bounds, unknown fields ignored.
+ * The caller destroys *session. -1 with errno ENOENT (no session), EPROTO (hostile or cut),
+ * ENOTSUP (version from the future, said in the reason), EPERM (not the caller's).
+ */
+int session_read(int dirfd, struct session **session, struct reason *reason);
+
+/* As JSON text for --json, the same form as the file.  Caller frees; NULL with ENOMEM. */
+char *session_to_json(const struct session *session);
+
+#endif

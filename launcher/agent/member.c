@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A member: the agent of every node but the first.  Learns from stdin where the head is, joins
+ * it, and stays until the head ends the session or is not heard any more.  In jupyter-agent, as
+ * the user.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "launcher/agent/agent.h"
+#include "launcher/agent/memory.h"
+#include "launcher/control/control.h"
+#include "launcher/rendezvous.h"
+
+enum {
+	/* The head speaks within a second of the step's start, unless its node is stuck. */
+	ENDPOINT_DEADLINE_MS = 120000,
+	/* After a SIGTERM of Slurm the head still has work to do; longer than this Slurm's
+	 * KillWait (30 s by default) does not last. */
+	END_DEADLINE_MS = 30000
+};
+
+struct member {
+	struct agent *agent;
+	struct rendezvous_reader reader;
+	struct loop_fd *input;
+	struct loop_timer *deadline;
+	struct control_client *control;
+	int status;
+};
+
+static void end(struct member *member, int status, const char *why)
+{
+	if (why)
+		fprintf(stderr, "jupyter-agent: %s: %s\n", member->agent->node, why);
+	member->status = status;
+	loop_stop(member->agent->loop);
+}
+
+static void on_welcome(void *arg)
+{
+	struct member *member = arg;
+
+	loop_timer_set(member->deadline, -1);
+	memory_settle();
+}
+
+static void on_message(const char *type, const void *payload, size_t size, void *arg)
+{
+	(void) payload, (void) size;
+	if (!strcmp(type, "end"))
+		end(arg, 0, NULL);
+}
+
+static void on_lost(const char *reason, void *arg)
+{
+	end(arg, 1, reason);
+}
+
+static void on_line(char *line, void *arg)
+{
+	struct member *member = arg;
+	struct rendezvous message;
+	struct reason reason;
+
+	if (member->control || rendezvous_parse(line, &message) < 0 ||
+	    message.kind != RENDEZVOUS_ENDPOINT)
+		return;
+	struct control_client_options options = {
+		.endpoint = message.endpoint,
+		.server_key = message.key,
+		.job_id = member->agent->job_id,
+		.rank = member->agent->rank,
+		.node = member->agent->node,
+	};
+	struct control_client_callbacks callbacks = {
+		.welcomed = on_welcome,
+		.message = on_message,
+		.lost = on_lost,
+		.arg = member,
+	};
+	member->control =
+		control_client_create(member->agent->loop, &options, &callbacks, &reason);
+	if (!member->control)
+		end(member, 1, reason.text);
+}
+
+static void input_ready(uint32_t events, void *arg)
+{
+	struct member *member = arg;
+	ssize_t got = rendezvous_read(&member->reader, STDIN_FILENO, on_line, member);
+
+	(void) events;
+	if (got > 0 || (got < 0 && errno == EAGAIN))
+		return;
+	loop_fd_remove(member->input);
+	member->input = NULL;
+	if (!member->control)
+		end(member, 1, "jupyter-launch ended before it said where the head is");
+}
+
+static void deadline_over(void *arg)
+{
+	end(arg, 1, "the head was not heard");
+}
+
+static void on_term(int signo, void *arg)
+{
+	struct member *member = arg;
+
+	(void) signo;
+	loop_timer_set(member->deadline, END_DEADLINE_MS);
+}
+
+int member_run(struct agent *agent)
+{
+	struct member member = {.agent = agent, .status = 1};
+
+	/* srun's pipe is shared with nobody, so the flag is ours to set. */
+	fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
+	member.input = loop_fd_add(agent->loop, STDIN_FILENO, EPOLLIN, input_ready, &member);
+	member.deadline = loop_timer_create(agent->loop, deadline_over, &member);
+	if (!member.input || !member.deadline ||
+	    loop_signal_add(agent->loop, SIGTERM, on_term, &member) < 0 ||
+	    loop_signal_add(agent->loop, SIGINT, on_term, &member) < 0 ||
+	    loop_signal_add(agent->loop, SIGHUP, on_term, &member) < 0) {
+		fprintf(stderr, "jupyter-agent: %s: event loop: %s\n", agent->node,
+			strerror(errno));
+		goto out;
+	}
+	loop_timer_set(member.deadline, ENDPOINT_DEADLINE_MS);
+	loop_run(agent->loop);
+out:
+	control_client_destroy(member.control);
+	loop_fd_remove(member.input);
+	loop_timer_destroy(member.deadline);
+	return member.status;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The app of the session as the head runs it: the user's init file first, then the server, its
+ * crashes and its end, and when the job ends.  As the user.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/text.h"
+#include "launcher/agent/memory.h"
+#include "launcher/head/head.h"
+
+static void on_end_known(time_t end, void *arg)
+{
+	struct head *head = arg;
+
+	record_session(head->record)->job_end_time = (double) end;
+	record_changed(head->record);
+}
+
+static void on_warn(time_t end, void *arg)
+{
+	struct head *head = arg;
+	char left[24], when[16];
+	struct tm local;
+	time_t seconds = end - time(NULL);
+
+	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&end, &local));
+	head_say(head, "the job ends in %s, at %s: save your work",
+		 text_from_seconds(seconds > 0 ? seconds : 0, left, sizeof(left)), when);
+}
+
+/* Not before the server answers: squeue would take its processor time. */
+static void watch_job_end(struct head *head)
+{
+	struct agent *agent = head->agent;
+	struct job_end_options options = {
+		.job_id = agent->job_id,
+		.environment = agent->environment,
+		.warn_s = agent->options.warn_s != OPTIONS_TIME_UNSET
+				  ? agent->options.warn_s
+				  : agent->settings->warn_default_s,
+	};
+	struct job_end_callbacks callbacks = {on_end_known, on_warn, head};
+
+	if (!head->job_end &&
+	    !(head->job_end = job_end_create(agent->loop, &options, &callbacks)))
+		head_log(head, LOG_WARNING, "the job's end is not known: %s", strerror(errno));
+}
+
+static void on_spawned(void *arg)
+{
+	struct head *head = arg;
+
+	record_phase(head->record, PHASE_SPAWNED);
+	record_changed(head->record);
+}
+
+static void on_serving(void *arg)
+{
+	struct head *head = arg;
+
+	head->serving = true;
+	relay_backend(head->relay, true);
+	record_phase(head->record, PHASE_SERVING);
+	head_update(head);
+	watch_job_end(head);
+	memory_settle();
+}
+
+static void on_restarting(const char *reason, void *arg)
+{
+	struct head *head = arg;
+	struct session *session = record_session(head->record);
+
+	head->serving = false;
+	relay_backend(head->relay, false);
+	session->server_restarts = server_restarts(head->server);
+	session->state = SESSION_STARTING;
+	session_set(&session->reason, reason);
+	record_write(head->record);
+	head_say(head, "%s; starting it again", reason);
+}
+
+static void on_server_ended(bool in_order, const char *reason, void *arg)
+{
+	struct head *head = arg;
+
+	if (!head->ending)
+		head_begin_end(head, in_order ? SESSION_ENDED : SESSION_FAILED, reason);
+	head_end_members(head);
+}
+
+static int start_server(struct head *head, struct reason *reason)
+{
+	struct agent *agent = head->agent;
+	struct server_callbacks callbacks = {
+		.spawned = on_spawned,
+		.serving = on_serving,
+		.restarting = on_restarting,
+		.ended = on_server_ended,
+		.arg = head,
+	};
+
+	head->server_options.environment = agent->environment;
+	if (!(head->server = server_create(agent->loop, &head->server_options, &callbacks)))
+		return reason_set(reason, "server: %s", strerror(errno));
+	return server_start(head->server, reason);
+}
+
+static void on_init_done(struct env *environment, const char *why, void *arg)
+{
+	struct head *head = arg;
+	struct reason reason;
+
+	if (!environment) {
+		head_fail(head, why);
+		return;
+	}
+	env_destroy(head->agent->environment);
+	head->agent->environment = environment;
+	if (start_server(head, &reason) < 0)
+		head_fail(head, reason.text);
+}
+
+/* The file and the server's root may be given relative to where the job began. */
+int head_start_app(struct head *head, struct reason *reason)
+{
+	struct agent *agent = head->agent;
+
+	if (!agent->options.init)
+		return start_server(head, reason);
+	struct init_file_options options = {
+		.path = agent->options.init,
+		.environment = agent->environment,
+		.timeout_s = agent->settings->init_timeout_s,
+		.err = STDERR_FILENO,
+	};
+	head->init = init_file_start(agent->loop, &options, on_init_done, head, reason);
+	return head->init ? 0 : -1;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the head's files share: head.c (set-up, the server's life, the end), nodes.c (the agents
+ * of the job's nodes) and words.c (what the user is told).  In the agent of rank 0, as the
+ * user.
+ */
+#ifndef HEAD_HEAD_H
+#define HEAD_HEAD_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+#include "launcher/agent/agent.h"
+#include "launcher/agent/init_file.h"
+#include "launcher/runtime_dir.h"
+#include "launcher/control/control.h"
+#include "launcher/head/job_end.h"
+#include "launcher/head/record.h"
+#include "launcher/head/relay.h"
+#include "launcher/head/server.h"
+#include "launcher/session_log.h"
+
+/* Where each "${name}" of a recipe comes from. */
+enum { HEAD_VARIABLES_MAX = 16 };
+
+struct head {
+	struct agent *agent;
+	struct runtime_dir runtime;
+	int state_fd; /* the user's state directory, or runtime.fd when that cannot be had */
+	int lock_fd;
+	struct session_log *log;
+	struct record *record;
+	char *token_file, *socket_path, *root_dir;
+	char ip[INET6_ADDRSTRLEN];
+	char port[8];
+	char idle[24]; /* seconds without work after which the app is to end, "0": never */
+	const char *variables[2 * HEAD_VARIABLES_MAX + 1];
+	struct relay *relay;
+	struct control_server *control;
+	struct init_file *init;
+	struct server_options server_options;
+	struct server *server;
+	struct job_end *job_end;
+	struct loop_timer *nodes_deadline;
+	struct loop_timer *end_timer; /* of members, once the server has ended */
+	size_t nodes_up, nodes_lost;
+	bool serving, announced, ending;
+	enum session_state final_state;
+	int status; /* exit status */
+};
+
+/* nodes.c */
+int head_nodes_start(struct head *head, struct reason *reason);
+void head_nodes_stop(struct head *head);	   /* tells the members to end */
+bool head_nodes_all_gone(const struct head *head); /* no member is connected */
+
+/* words.c */
+void head_say(struct head *head, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void head_log(struct head *head, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* setup.c */
+/* What can fail before there is a record to tell it. */
+int head_prepare(struct head *head, struct reason *reason);
+int head_start(struct head *head, struct reason *reason);
+
+/* app.c */
+int head_start_app(struct head *head, struct reason *reason);
+
+/* head.c: the session begins to end; only the first call counts. */
+void head_begin_end(struct head *head, enum session_state final_state, const char *reason);
+/* head.c: the server has ended: the members may go, then we. */
+void head_end_members(struct head *head);
+/* head.c: both of these at once, with the state failed. */
+void head_fail(struct head *head, const char *reason);
+/* head.c: the members had their time. */
+void head_finish_timer(void *head);
+
+/* head.c: nodes have come or gone, so the session's state may be another. */
+void head_update(struct head *head);
+/* head.c: a member has gone while the session ends. */
+void head_member_gone(struct head *head);
+
+#endif

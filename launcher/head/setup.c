@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The head's set-up, in the order in which each part needs the one before: private directory
+ * and record, ip:port, control plane, endpoint to jupyter-launch, and the app at last.  As the
+ * user.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/lock.h"
+#include "common/statedir.h"
+#include "launcher/head/address.h"
+#include "launcher/head/head.h"
+#include "launcher/head/token.h"
+#include "launcher/rendezvous.h"
+
+static int open_port(struct head *head, struct reason *reason)
+{
+	struct agent *agent = head->agent;
+	struct relay_options options = {.socket_path = head->socket_path};
+	struct relay_network *networks = NULL;
+	unsigned port;
+	int rc = -1;
+
+	if (address_choose(agent->settings->network, agent->node, head->ip, reason) < 0)
+		return -1;
+	if (relay_networks_parse(agent->settings->allow, &networks, &options.network_count,
+				 reason) < 0)
+		return reason_prefix(reason, "allow of the site's settings");
+	options.networks = networks;
+	int fd = relay_listen(head->ip, agent->settings->port_first, agent->settings->port_last,
+			      &port, reason);
+	if (fd < 0)
+		goto out;
+	snprintf(head->port, sizeof(head->port), "%u", port);
+	if (!(head->relay = relay_create(agent->loop, fd, &options))) {
+		reason_set(reason, "relay: %s", strerror(errno));
+		goto out;
+	}
+	rc = 0;
+out:
+	free(networks);
+	return rc;
+}
+
+/* What was asked for, within what the site allows. */
+static void set_idle(struct head *head)
+{
+	const struct settings *settings = head->agent->settings;
+	long idle = head->agent->options.idle_s;
+
+	if (idle == OPTIONS_TIME_UNSET)
+		idle = settings->idle_default_s;
+	if (settings->idle_max_s && (!idle || idle > settings->idle_max_s))
+		idle = settings->idle_max_s;
+	snprintf(head->idle, sizeof(head->idle), "%ld", idle);
+}
+
+static void set_variables(struct head *head)
+{
+	set_idle(head);
+	const char *variables[] = {
+		"socket",      head->socket_path,  "token_file", head->token_file,
+		"root_dir",    head->root_dir,	   "ip",	 head->ip,
+		"runtime_dir", head->runtime.path, "port",	 head->port,
+		"idle",	       head->idle,	   "job_id",	 head->agent->job_id,
+		NULL,
+	};
+	memcpy(head->variables, variables, sizeof(variables));
+}
+
+static int fill_record(struct head *head, const struct recipe *recipe)
+{
+	struct session *session = record_session(head->record);
+	bool is_v6 = strchr(head->ip, ':') != NULL;
+	char *url = NULL, *log = NULL, *state = statedir_path(head->agent->job_id, NULL);
+
+	session->port = (unsigned) atoi(head->port);
+	session->head_pid = getpid();
+	if (!session->phases[PHASE_TRIGGERED])
+		session->phases[PHASE_TRIGGERED] = head->agent->triggered;
+	record_phase(head->record, PHASE_HEAD);
+	int rc = asprintf(&url, "http://%s%s%s:%s%s", is_v6 ? "[" : "", head->ip,
+			  is_v6 ? "]" : "", head->port, recipe->url) < 0 ||
+		 asprintf(&log, "%s/session.log",
+			  head->state_fd == head->runtime.fd || !state ? head->runtime.path
+								       : state) < 0 ||
+		 session_set(&session->job_id, head->agent->job_id) < 0 ||
+		 session_set(&session->step_id, head->agent->step_id) < 0 ||
+		 session_set(&session->app, head->agent->options.app) < 0 ||
+		 session_set(&session->url, url) < 0 ||
+		 session_set(&session->ip, head->ip) < 0 ||
+		 session_set(&session->head_node, head->agent->node) < 0 ||
+		 session_set(&session->runtime_dir, head->runtime.path) < 0 ||
+		 session_set(&session->log, log) < 0;
+	free(url);
+	free(log);
+	free(state);
+	return rc ? -1 : 0;
+}
+
+/* What can fail before there is a record to tell it; the words go to the job's stderr by srun.
+ */
+int head_prepare(struct head *head, struct reason *reason)
+{
+	struct agent *agent = head->agent;
+
+	if (runtime_dir_create(&head->runtime, agent->settings->tmpdir, reason) < 0)
+		return -1;
+	head->state_fd = statedir_open(agent->job_id, 1, reason);
+	if (head->state_fd < 0) {
+		head->state_fd = head->runtime.fd;
+		head_say(head, "the session's record and token are on %s in %s: %s",
+			 agent->node, head->runtime.path, reason->text);
+	}
+	head->lock_fd = lock_take(head->state_fd, "head.lock");
+	if (head->lock_fd < 0 && errno == EWOULDBLOCK)
+		return reason_set(reason, "a session runs in job %s already", agent->job_id);
+	head->log = session_log_create(head->state_fd, agent->settings->log_level,
+				       agent->settings->log_max_bytes);
+	if (!(head->record = record_create(agent->loop, head->state_fd, head->log)) ||
+	    !(head->end_timer = loop_timer_create(agent->loop, head_finish_timer, head)) ||
+	    asprintf(&head->socket_path, "%s/server.sock", head->runtime.path) < 0 ||
+	    asprintf(&head->token_file, "%s/token", head->runtime.path) < 0)
+		return reason_set(reason, "%s", strerror(errno));
+	return 0;
+}
+
+static int find_root(struct head *head, struct reason *reason)
+{
+	const char *dir = head->agent->options.dir;
+
+	if (!(head->root_dir = realpath(dir ? dir : ".", NULL)))
+		return reason_set(reason, "%s%s: %s",
+				  dir ? "--jupyter-dir=" : "working directory", dir ? dir : "",
+				  strerror(errno));
+	if (access(head->root_dir, R_OK | X_OK) < 0)
+		return reason_set(reason, "%s%s: %s",
+				  dir ? "--jupyter-dir=" : "working directory ", head->root_dir,
+				  strerror(errno));
+	return 0;
+}
+
+int head_start(struct head *head, struct reason *reason)
+{
+	struct agent *agent = head->agent;
+	char app[OPTIONS_NAME_MAX];
+
+	options_app_name(&agent->options, app);
+	const struct recipe *recipe = settings_app(agent->settings, app, reason);
+	if (!recipe || find_root(head, reason) < 0 || open_port(head, reason) < 0 ||
+	    head_nodes_start(head, reason) < 0)
+		return -1;
+	if (fill_record(head, recipe) < 0 ||
+	    token_create(head->runtime.fd,
+			 head->state_fd == head->runtime.fd ? -1 : head->state_fd) < 0)
+		return reason_set(reason, "record and token: %s", strerror(errno));
+	if (rendezvous_send_endpoint(STDOUT_FILENO, control_server_endpoint(head->control),
+				     control_server_key(head->control)) < 0)
+		return reason_set(reason, "stdout: %s", strerror(errno));
+	record_write(head->record);
+	set_variables(head);
+	head->server_options = (struct server_options){
+		.recipe = recipe,
+		.variables = head->variables,
+		.socket_path = head->socket_path,
+		.directory = head->root_dir,
+		.restarts_max = agent->settings->server_restarts_max,
+		.log = head->log,
+	};
+	return head_start_app(head, reason);
+}

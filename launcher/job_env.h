@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The job's environment on its way through the session step: jupyter-launch hides the job's
+ * SLURM_* from srun, which would take them as orders for the step, and the agents give them
+ * back to the server, so that srun in a notebook's terminal works as in the job script.  As the
+ * user.
+ */
+#ifndef LAUNCHER_JOB_ENV_H
+#define LAUNCHER_JOB_ENV_H
+
+#include "common/env.h"
+
+/*
+ * For srun: SLURM_*, SRUN_*, SBATCH_*, SALLOC_*, PMI* and PMIX* are kept under another name,
+ * but for what tells srun where the job is; Slurm's own records of SPANK options and limits are
+ * dropped. 0, or -1 with ENOMEM.
+ */
+int job_env_hide(struct env *env);
+
+/*
+ * In an agent: the step's own variables of these families are dropped and the hidden ones come
+ * back under their names.  Where nothing was hidden (a session started from outside of the job)
+ * the job's part of the step's variables stays.  0, or -1 with ENOMEM.
+ */
+int job_env_restore(struct env *env);
+
+/* Applies SLURM_RLIMIT_* of env to this process, as Slurm does for a task after the plugins
+ * have run; what the hard limit forbids is passed over. */
+void job_env_limits(const struct env *env);
+
+#endif

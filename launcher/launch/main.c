@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * jupyter-launch: started by the plugin on the job's first node, or by sjupyter start wherever
+ * that runs, as the user.  Starts the session step and stays until it has ended.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/options.h"
+#include "launcher/launch/launch.h"
+#include "launcher/settings.h"
+
+enum { EXIT_USAGE = 2 };
+
+static int usage(const char *complaint)
+{
+	fprintf(stderr,
+		"jupyter-launch: %s\n"
+		"usage: jupyter-launch --options=OPTIONS [--config=FILE] [--triggered=TIME]\n"
+		"       jupyter-launch --check-app=NAME [--config=FILE]\n"
+		"Started by the plugin and by `sjupyter start`, not by hand.\n",
+		complaint);
+	return EXIT_USAGE;
+}
+
+/* For the plugin: 0 when the app is known; else 2 and one line on stdout that says which are.
+ */
+static int check_app(const char *name, const char *config)
+{
+	struct reason reason;
+	struct settings *settings = settings_load(config, &reason);
+	int known = settings && settings_app(settings, name, &reason);
+
+	settings_destroy(settings);
+	if (known)
+		return 0;
+	printf("%s\n", reason.text);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct option words[] = {{"options", required_argument, NULL, 'o'},
+					      {"config", required_argument, NULL, 'c'},
+					      {"triggered", required_argument, NULL, 't'},
+					      {"check-app", required_argument, NULL, 'a'},
+					      {NULL, 0, NULL, 0}};
+	struct launch_options launch = {0};
+	struct options options;
+	struct reason reason;
+	const char *app = NULL;
+	int word;
+
+	opterr = 0;
+	while ((word = getopt_long(argc, argv, "", words, NULL)) != -1) {
+		switch (word) {
+		case 'o':
+			launch.options = optarg;
+			break;
+		case 'c':
+			launch.config = optarg;
+			break;
+		case 't':
+			launch.triggered = optarg;
+			break;
+		case 'a':
+			app = optarg;
+			break;
+		default:
+			return usage("an argument is not known");
+		}
+	}
+	if (optind < argc)
+		return usage("an argument is not known");
+	if (app)
+		return check_app(app, launch.config);
+	if (!launch.options)
+		return usage("--options is missing");
+	options_init(&options);
+	int wrong = options_decode(launch.options, &options, &reason) < 0 || !options.app;
+	options_clear(&options);
+	if (wrong)
+		return usage("--options cannot be read");
+	return launch_run(&launch);
+}

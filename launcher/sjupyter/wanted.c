@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* See wanted.h. */
+#define _GNU_SOURCE
+#include "launcher/sjupyter/wanted.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/sjupyter/slurm_env.h"
+
+enum { VARIABLE_MAX = sizeof(SLURM_ENV_JOB_OPTION) + OPTIONS_NAME_MAX };
+
+/* Slurm writes each character of an option's name that is no letter or digit as "_". */
+static const char *variable(const char *prefix, const char *option)
+{
+	char name[VARIABLE_MAX];
+
+	snprintf(name, sizeof(name), "%s%s", prefix, option);
+	for (char *c = name + strlen(prefix); *c; c++)
+		if (*c == '-')
+			*c = '_';
+	return getenv(name);
+}
+
+int wanted_take(struct options *options, struct reason *reason)
+{
+	const char *encoded = getenv(SLURM_ENV_SESSION_OPTIONS);
+	int found = 0;
+
+	if (encoded && *encoded) {
+		if (options_decode(encoded, options, reason) == 0)
+			return 1;
+		return reason_prefix(reason, SLURM_ENV_SESSION_OPTIONS);
+	}
+	for (const struct option_spec *spec = options_table; spec->name; spec++) {
+		/* A job's record first, then what salloc keeps for its interactive step. */
+		const char *value = variable(SLURM_ENV_JOB_OPTION, spec->name);
+		if (!value)
+			value = variable(SLURM_ENV_OPTION, spec->name);
+		if (!value)
+			continue;
+		if (options_set(options, spec->name, value, reason) < 0)
+			return reason_prefix(reason, "the job's environment");
+		found = 1;
+	}
+	return found;
+}
+
+struct option *wanted_words(const struct option *own)
+{
+	size_t own_count = 0, count = 0;
+
+	while (own[own_count].name)
+		own_count++;
+	while (options_table[count].name)
+		count++;
+	struct option *words = calloc(own_count + count + 1, sizeof(*words));
+	if (!words)
+		return NULL;
+	memcpy(words, own, own_count * sizeof(*words));
+	for (size_t i = 0; i < count; i++)
+		words[own_count + i] = (struct option){
+			.name = options_table[i].name,
+			.has_arg = options_table[i].optional_value ? optional_argument
+								   : required_argument,
+			.val = WANTED_FIRST + (int) i,
+		};
+	return words;
+}
+
+int wanted_set(struct options *options, int word, const char *value, struct reason *reason)
+{
+	return options_set(options, options_table[word - WANTED_FIRST].name, value, reason);
+}

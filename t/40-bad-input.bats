@@ -1,0 +1,259 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Bad input: a clear error where the user looks, and never a hang, a crash, or a job
+# that fails because of us.
+
+load lib/common
+load lib/session
+
+setup() {
+	jobs_cancel
+}
+
+teardown() {
+	config_restore
+	jobs_cancel
+	nothing_left
+}
+
+# The session of a job has failed, its reason and the job's stderr say $2, and the
+# job itself goes on to its end.
+failed_with() {
+	wait_until 60 session_is "$1" failed
+	run session_reason "$1"
+	assert_has "$2"
+	wait_until 60 job_log_has "$1" "$2"
+	wait_until 60 job_log_has "$1" "the job has gone on"
+}
+
+GOES_ON='until grep -q "failed\|no session" job-$SLURM_JOB_ID.log; do sleep 0.2; done; echo "the job has gone on"'
+
+@test "an unknown app stops sbatch with a line that lists the known ones" {
+	submit_refused --jupyter=labb
+	assert_has labb
+	assert_has lab
+	assert_has notebook
+	assert_has server
+}
+
+@test "malformed values stop sbatch, salloc and srun with a line that says what is allowed" {
+	local option
+	for option in --jupyter= --jupyter=a/b --jupyter=.. --jupyter=$'a\nb' --jupyter-idle=-1 --jupyter-idle=1:2:3:4 \
+		--jupyter-idle=soon --jupyter-warn=9999999999 --jupyter-start=later --jupyter-hub=ftp://x \
+		--jupyter-hub=http://u:p@h --jupyter-workers=dask:0 --jupyter-workers=dask:-1 --jupyter-workers=, \
+		--jupyter-workers=dask:99999999999 --jupyter-init= --jupyter-dir= $'--jupyter-dir=/a\nb'; do
+		[[ $option == --jupyter= ]] && continue
+		submit_refused --jupyter "$option"
+		assert_has "${option%%=*}"
+	done
+	run as_alice timeout 30 salloc --jupyter=labb true
+	[[ $status -ne 0 ]]
+	run as_alice timeout 30 srun --jupyter=labb true
+	[[ $status -ne 0 ]]
+	assert_equal "$("$CLUSTER" run -- squeue -h)" ""
+}
+
+@test "what this release does not build is refused with a line that says so" {
+	local option
+	for option in --jupyter=kernel --jupyter=kernel:ir --jupyter=singleuser --jupyter-workers=dask:2 \
+		--jupyter-hub=https://hub.example/hub/api; do
+		submit_refused "$option" "${option/#--jupyter=*/--jupyter-dir=/tmp}"
+		assert_has "not built in this release"
+	done
+}
+
+@test "a secret in a hub's URL is refused and not repeated" {
+	submit_refused --jupyter --jupyter-hub=http://me:hunter2@hub/api
+	assert_has_not hunter2
+}
+
+@test "values of 100 kB give one short line" {
+	local value option
+	value=$(head -c 100000 /dev/zero | tr '\0' x)
+	for option in --jupyter --jupyter-workers --jupyter-hub --jupyter-init --jupyter-start --jupyter-idle \
+		--jupyter-warn --jupyter-dir; do
+		submit_refused --jupyter "$option=$value"
+		run grep -m1 -F "$option" <<<"${output//sbatch: error: Invalid*/}"
+		assert_status 0
+		[[ ${#output} -lt 600 ]] || fail "${#output} bytes"
+	done
+}
+
+@test "a directory with spaces, quotes and UTF-8 is the server's root" {
+	local dir
+	dir="$(home_of "$ALICE")/a dir with 'quotes\" and ümläute"
+	as_alice mkdir -p "$dir"
+	local job
+	job=$(submit "--jupyter=$APP" --jupyter-dir="$dir" --wrap 'sjupyter wait')
+	wait_serving "$job"
+	run client "$job" exec 'import os; print(os.getcwd())'
+	assert_has "$dir"
+}
+
+@test "a directory that is not there" {
+	local job
+	job=$(submit "--jupyter=$APP" --jupyter-dir=/no/such/dir --wrap "$GOES_ON")
+	failed_with "$job" "--jupyter-dir=/no/such/dir"
+}
+
+@test "an init file's environment reaches server and kernels" {
+	as_alice bash -c 'printf "%s\n" "export FROM_INIT=\"two words\"" "echo noise; echo noise >&2" >init.sh'
+	local job
+	job=$(submit "--jupyter=$APP" --jupyter-init=init.sh --wrap 'sjupyter wait')
+	wait_serving "$job"
+	run client "$job" exec 'import os; print(os.environ["FROM_INIT"])'
+	assert_has "two words"
+}
+
+@test "an init file that is missing, unreadable, fails, or ends the shell" {
+	local job
+	job=$(submit "--jupyter=$APP" --jupyter-init=/no/init.sh --wrap "$GOES_ON")
+	failed_with "$job" "--jupyter-init=/no/init.sh: No such file"
+	as_alice bash -c 'echo true >closed.sh; chmod 0 closed.sh; echo "false" >fails.sh; echo "exit 0" >exits.sh'
+	job=$(submit "--jupyter=$APP" --jupyter-init=closed.sh --wrap "$GOES_ON")
+	failed_with "$job" "Permission denied"
+	job=$(submit "--jupyter=$APP" --jupyter-init=fails.sh --wrap "$GOES_ON")
+	failed_with "$job" "exit status 1"
+	job=$(submit "--jupyter=$APP" --jupyter-init=exits.sh --wrap "$GOES_ON")
+	failed_with "$job" "ended the shell"
+}
+
+@test "an init file that hangs" {
+	config_write <<<$'[site]\ninit_timeout = 2'
+	as_alice bash -c 'echo "sleep 1000" >hangs.sh'
+	local job
+	job=$(submit "--jupyter=$APP" --jupyter-init=hangs.sh --wrap "$GOES_ON")
+	failed_with "$job" "not done in time"
+}
+
+@test "a program that is missing is named, with where it was looked for and what to do" {
+	local job
+	job=$(submit "--jupyter=$APP" --export=NONE --wrap "export PATH=/usr/bin:/bin; $GOES_ON")
+	if [[ $STACK == debian ]]; then
+		skip "Debian's program is in /usr/bin"
+	fi
+	wait_until 60 session_is "$job" failed
+	run session_reason "$job"
+	assert_has jupyter-lab
+	assert_has --jupyter-init
+	run as_alice "$PREFIX/bin/sjupyter" status "$job"
+	assert_has jupyter-lab
+}
+
+@test "an environment of 2 MB" {
+	local job
+	job=$(as_alice bash -c "for i in {1..18}; do export BIG\$i=\$(head -c 100000 /dev/zero | tr '\\0' x); done
+		exec sbatch --parsable --output=job-%j.log '--jupyter=$APP' --wrap 'sleep 60'")
+	wait_until 60 session_is "$job" 'serving|ready|failed'
+	if session_is "$job" failed; then
+		run session_reason "$job"
+		assert_has "environment"
+	else
+		run client "$job" exec 'import os; print(len(os.environ["BIG18"]))'
+		assert_has 100000
+	fi
+	assert_equal "$(job_state "$job")" RUNNING
+}
+
+@test "HOME unset" {
+	local job
+	job=$(submit "--jupyter=$APP" --jupyter-start=manual --wrap 'env -u HOME sjupyter start --no-wait; sjupyter wait')
+	wait_serving "$job"
+}
+
+@test "a state directory that cannot be made: the session runs and says where its record is" {
+	local job
+	job=$(submit "--jupyter=$APP" --export=ALL,XDG_STATE_HOME=/proc/nowhere --wrap 'sleep 60')
+	wait_until 60 job_log_has "$job" "jupyter: ready after"
+	run job_log "$job"
+	assert_has /proc/nowhere
+	assert_has "/tmp/spank-jupyter-"
+}
+
+@test "a full disk: the session runs" {
+	local full=/mnt
+	on_node n1 mount -t tmpfs -o size=4k,nr_inodes=8,mode=1777 tmpfs "$full"
+	on_node n1 bash -c "head -c 1M /dev/zero >$full/filler || true"
+	local job
+	job=$(submit -w n1 "--jupyter=$APP" --export=ALL,XDG_STATE_HOME=$full --wrap 'sleep 60')
+	wait_until 60 job_log_has "$job" "jupyter: ready after"
+	"$CLUSTER" run -- scancel "$job"
+	wait_until 60 job_has_ended "$job"
+	wait_until 30 on_node n1 umount "$full"
+}
+
+@test "errors in the site's settings name file and line, and the job goes on" {
+	local job
+	config_write <<<$'[site]\n\nports = many'
+	job=$(submit --jupyter=lab --wrap "$GOES_ON" || true)
+	if [[ -z $job ]]; then
+		# The submit host reads the same file, so that sbatch can say it at once.
+		submit_refused --jupyter=lab
+	else
+		wait_until 60 session_is "$job" failed
+		run session_reason "$job"
+	fi
+	assert_has "$CONFIG:3"
+	assert_has many
+}
+
+@test "an app that ends at once, and one that never answers" {
+	config_write <<-'END'
+		[app broken]
+		command = sh -c "echo first words; echo last words >&2; exit 7"
+		[app silent]
+		command = sleep 600
+		ready_timeout = 2
+	END
+	local job
+	job=$(submit --jupyter=broken --wrap "$GOES_ON")
+	failed_with "$job" "exit status 7"
+	run session_reason "$job"
+	assert_has "last words"
+	job=$(submit --jupyter=silent --wrap "$GOES_ON")
+	failed_with "$job" "no answer"
+}
+
+@test "garbage, slow and half-open clients at both ports do not hurt the session" {
+	local job port ip ports
+	job=$(submit "--jupyter=$APP" --wrap 'sjupyter wait')
+	wait_serving "$job"
+	ip=$(session_get "$job" 'r["endpoint"]["ip"]')
+	port=$(session_get "$job" 'r["endpoint"]["port"]')
+	ports=$(on_node n1 ss -Hltnp | grep "pid=$(session_get "$job" 'r["head"]["pid"]')," | grep -o ":[0-9]* " | tr -d ': ')
+	assert_has_not missing
+	[[ $(wc -w <<<"$ports") -eq 2 ]] || fail "the head listens on: $ports"
+	as_bob "$PYTHON" - "$ip" $ports <<-'END'
+		import os, socket, sys
+		held = []
+		for port in map(int, sys.argv[2:]):
+		    for i in range(200):
+		        s = socket.create_connection((sys.argv[1], port), 5)
+		        if i % 2:
+		            s.sendall(b"G" if i % 4 == 1 else os.urandom(4096))
+		        held.append(s)
+	END
+	run session_curl "$job" /api/status
+	assert_status 0
+	session_is "$job" 'serving|ready'
+}
+
+@test "a session record that is hostile, cut, or from the future is told as that" {
+	local dir
+	dir=$(session_dir 4000000000)
+	as_alice mkdir -p -m 700 "$dir"
+	as_alice bash -c "echo '{\"version\":2}' >'$dir/session.json'"
+	run as_alice sjupyter status 4000000000
+	[[ $status -ne 0 ]]
+	assert_has newer
+	as_alice bash -c "echo '{\"version\":1,\"state\"' >'$dir/session.json'"
+	run as_alice sjupyter status 4000000000
+	[[ $status -ne 0 ]]
+	as_alice bash -c "rm '$dir/session.json'; mkfifo '$dir/session.json'"
+	run as_alice timeout 10 sjupyter status 4000000000
+	[[ $status -ne 0 && $status -ne 124 ]]
+	run as_alice timeout 10 sjupyter list
+	assert_status 0
+	as_alice rm -r "$dir"
+}

@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Faults: what dies, is said and mended where it can be, and nothing is left.
+
+load lib/common
+load lib/session
+
+setup() {
+	jobs_cancel
+}
+
+teardown() {
+	config_restore
+	"$CLUSTER" link n2 up
+	jobs_cancel
+	nothing_left
+}
+
+server_is_not() {
+	local pid
+	pid=$(server_pid "$1") && [[ $pid != "$2" ]]
+}
+
+@test "a server that is killed comes back behind the same address and token" {
+	local job pid url
+	job=$(submit "--jupyter=$APP" --wrap 'sjupyter wait')
+	wait_serving "$job"
+	url=$(as_alice sjupyter url "$job")
+	pid=$(server_pid "$job")
+	kill -9 "$pid"
+	wait_until 60 server_is_not "$job" "$pid"
+	run session_curl "$job" /api/status
+	assert_status 0
+	wait_until 60 session_is "$job" 'serving|ready'
+	assert_equal "$(as_alice sjupyter url "$job")" "$url"
+	assert_equal "$(session_get "$job" 'r["server_restarts"]')" 1
+	job_log_has "$job" "signal 9"
+}
+
+@test "a server that cannot be kept up is a failure with its last words" {
+	config_write <<<$'[site]\nrestarts = 1'
+	local job pid
+	job=$(submit "--jupyter=$APP" --wrap 'sjupyter wait; echo "wait said $?"')
+	wait_serving "$job"
+	pid=$(server_pid "$job")
+	kill -9 "$pid"
+	wait_until 60 server_is_not "$job" "$pid"
+	wait_until 60 session_is "$job" 'serving|ready'
+	kill -9 "$(server_pid "$job")"
+	wait_until 60 session_is "$job" failed
+	wait_until 30 job_log_has "$job" "wait said 1"
+}
+
+@test "the server's own shutdown ends the session" {
+	local job
+	job=$(submit "--jupyter=$APP" --wrap 'sjupyter wait; echo "wait said $?"')
+	wait_serving "$job"
+	session_curl "$job" /api/shutdown -X POST
+	wait_until 60 session_is "$job" ended
+	wait_until 30 job_log_has "$job" "wait said 0"
+}
+
+@test "an agent that is killed is noticed and named, and the session goes on" {
+	local job
+	job=$(submit -N3 "--jupyter=$APP" --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 30 session_is "$job" ready
+	kill -9 "$(agent_pid n2 "$job")"
+	wait_until 10 session_is "$job" degraded
+	run session_get "$job" '[n["name"] for n in r["nodes"] if n["state"] == "lost"]'
+	assert_equal "$output" "['n2']"
+	wait_until 10 job_log_has "$job" "n2"
+	run session_curl "$job" /api/status
+	assert_status 0
+}
+
+@test "a node whose link is cut is noticed by its silence" {
+	need_nodes 2
+	local job
+	job=$(submit -N2 "--jupyter=$APP" --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 30 session_is "$job" ready
+	"$CLUSTER" link n2 down
+	wait_until 60 session_is "$job" degraded
+	"$CLUSTER" link n2 up
+}
+
+@test "a head that is killed is told as a failure, and the job goes on" {
+	local job
+	job=$(submit -N2 "--jupyter=$APP" --wrap 'sjupyter wait; echo "wait said $?"; sleep 60')
+	wait_serving "$job"
+	kill -9 "$(session_get "$job" 'r["head"]["pid"]')"
+	wait_until 30 session_is "$job" failed
+	wait_until 30 job_log_has "$job" "wait said 1"
+	assert_equal "$(job_state "$job")" RUNNING
+}
+
+@test "scancel of the job leaves nothing, and the record is final" {
+	local job
+	job=$(submit -N4 "--jupyter=$APP" --wrap 'sjupyter wait')
+	wait_serving "$job"
+	client "$job" exec 'print(1)' >/dev/null
+	"$CLUSTER" run -- scancel "$job"
+	wait_until 60 job_has_ended "$job"
+	wait_until 10 session_is "$job" ended
+}
+
+@test "a batch script that ends while the session runs leaves nothing, and the record is final" {
+	local job
+	job=$(submit -N2 "--jupyter=$APP" --wrap 'until grep -q "jupyter: ready" job-$SLURM_JOB_ID.log; do sleep 0.2; done')
+	wait_until 90 job_has_ended "$job"
+	wait_until 10 session_is "$job" ended
+}
+
+end_is_known() { session_get "$1" '1 / (r["job_end_time"] > r["phases"]["triggered"])'; }
+
+@test "the end of the time limit is announced" {
+	local job
+	job=$(submit -t 2 "--jupyter=$APP" --jupyter-warn=1:55 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 60 job_log_has "$job" "save your work"
+	wait_until 10 end_is_known "$job"
+}
+
+@test "what a killed session has left behind is removed by the user's next one" {
+	local stale
+	stale=/tmp/spank-jupyter-$(id -u "$ALICE")-stale0
+	as_alice mkdir -m 700 "$stale" "$stale/deep"
+	as_alice touch "$stale/lock"
+	touch -d '1 hour ago' "$stale"
+	local foreign
+	foreign=/tmp/spank-jupyter-$(id -u "$ALICE")-foreig
+	as_bob mkdir -p -m 700 "$foreign"
+	local job
+	job=$(submit "--jupyter=$APP" --wrap 'sjupyter wait')
+	wait_serving "$job"
+	[[ ! -e $stale ]]
+	[[ -d $foreign ]]
+	as_bob rmdir "$foreign"
+}

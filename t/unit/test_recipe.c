@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unit test of launcher/recipe.h: argv, environment and program of a recipe; run by `make
+ * check` as whoever calls it.
+ */
+#define _GNU_SOURCE
+#include "launcher/recipe.h"
+#include "common/text.h"
+#include "scratch.h"
+
+static struct reason reason;
+
+static const char *const variables[] = {
+	"socket", "/run/a b/s'\"ock",	  "empty", "", "port", "8888", "utf8", "/home/é/$HOME",
+	"loop",	  "${loop} $$ ${socket}", NULL};
+
+/* A recipe with this command. */
+static struct recipe with(const char *command)
+{
+	struct recipe recipe;
+
+	if (recipe_init(&recipe, "lab", "/etc/lab.conf", "/usr/share/recipes") != 0)
+		bail_out("recipe_init");
+	reason.text[0] = '\0';
+	if (command != NULL && recipe_set(&recipe, "command", command, &reason) != 0)
+		bail_out(reason.text);
+	return recipe;
+}
+
+/* The words, each in brackets. */
+static void is_argv(const char *command, const char *expected, const char *name)
+{
+	struct recipe recipe = with(command);
+	char **argv = recipe_argv(&recipe, variables, &reason);
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (stream == NULL)
+		bail_out("open_memstream");
+	for (char **word = argv; word != NULL && *word != NULL; word++)
+		fprintf(stream, "[%s]", *word);
+	fclose(stream);
+	is_str(argv != NULL ? text : NULL, expected, "%s", name);
+	free(text);
+	text_words_free(argv);
+	recipe_clear(&recipe);
+}
+
+static void test_argv(void)
+{
+	struct recipe recipe = with("lab ${nothing}");
+	char *huge = malloc(RECIPE_TEXT_MAX + 2);
+	const char *const large[] = {"huge", huge, NULL};
+	char **argv;
+
+	is_argv("lab", "[lab]", "one word");
+	is_argv("/opt/lab -x  --sock=${socket} \"two  words\" 'a\"b' c\\ d",
+		"[/opt/lab][-x][--sock=/run/a b/s'\"ock][two  words][a\"b][c d]",
+		"a value with blanks and quotes stays in its word");
+	is_argv("lab '${port}' \"${port}\" a${port}b${port}c", "[lab][8888][8888][a8888b8888c]",
+		"variables are put in inside quotes and words too");
+	is_argv("lab ${empty} x${empty}", "[lab][][x]", "an empty value is a word");
+	is_argv("lab ${utf8} é", "[lab][/home/é/$HOME][é]", "UTF-8, and no $HOME");
+	is_argv("lab $$ $$HOME '$${port}' $$$$", "[lab][$][$HOME][${port}][$$]",
+		"dollar signs");
+	is_argv("lab ${loop}", "[lab][${loop} $$ ${socket}]", "a value is not expanded again");
+	is_argv("lab ${recipes_dir}/x", "[lab][/usr/share/recipes/x]", "the recipes directory");
+	is_argv("lab `id` $$(id) ; | > & * ~ #x", "[lab][`id`][$(id)][;][|][>][&][*][~][#x]",
+		"no shell");
+	is_argv("lab ''", "[lab][]", "an empty word");
+
+	errno = 0;
+	ok(recipe_argv(&recipe, variables, &reason) == NULL && errno == EINVAL,
+	   "an unknown variable");
+	is_str(reason.text,
+	       "/etc/lab.conf: [app lab]: ${nothing} is not known: give one of ${recipes_dir}, "
+	       "${socket}, ${empty}, ${port}, ${utf8}, ${loop}",
+	       "is told with the known ones");
+	recipe_clear(&recipe);
+
+	recipe = with("lab x${huge}");
+	if (huge == NULL)
+		bail_out("malloc");
+	memset(huge, 'x', RECIPE_TEXT_MAX + 1);
+	huge[RECIPE_TEXT_MAX] = '\0';
+	errno = 0;
+	ok(recipe_argv(&recipe, large, &reason) == NULL && errno == E2BIG,
+	   "a word longer than exec takes");
+	is_str(reason.text,
+	       "/etc/lab.conf: [app lab]: a text of more than 131071 bytes when its variables "
+	       "are "
+	       "put in",
+	       "is told");
+	huge[RECIPE_TEXT_MAX - 1] = '\0';
+	argv = recipe_argv(&recipe, large, &reason);
+	ok(argv != NULL && strlen(argv[1]) == RECIPE_TEXT_MAX, "the longest word");
+	text_words_free(argv);
+	recipe_clear(&recipe);
+	free(huge);
+}
+
+static void is_expanded(const char *text, const char *expected)
+{
+	struct recipe recipe = with("lab");
+	char *expanded;
+
+	errno = 0;
+	expanded = recipe_expand(&recipe, text, variables, &reason);
+	if (expected == NULL)
+		ok(expanded == NULL && errno == EINVAL, "refused: %s", text);
+	else
+		is_str(expanded, expected, "expanded: %s", text);
+	free(expanded);
+	recipe_clear(&recipe);
+}
+
+static void test_expand(void)
+{
+	is_expanded("", "");
+	is_expanded("plain text", "plain text");
+	is_expanded("${port}${port}", "88888888");
+	is_expanded("$$", "$");
+	is_expanded("$$$${port}", "$${port}");
+	is_expanded("'${socket}' \"x", "'/run/a b/s'\"ock' \"x");
+	is_expanded("$", NULL);
+	is_expanded("a$b", NULL);
+	is_expanded("${", NULL);
+	is_expanded("${}", NULL);
+	is_expanded("${port", NULL);
+	is_expanded("${por t}", NULL);
+	is_expanded("${port${port}}", NULL);
+	is_expanded("${PORT}", NULL);
+	is_expanded("${por}", NULL);
+	is_expanded("${portx}", NULL);
+	is_expanded("$(port)", NULL);
+}
+
+/* One line of a recipe that is refused. */
+static void is_refused(const char *key, const char *value, const char *expected)
+{
+	struct recipe recipe = with(NULL);
+	char shown[40];
+
+	errno = 0;
+	ok(recipe_set(&recipe, key, value, &reason) == -1 && errno == EINVAL,
+	   "refused: %s = %s", key, text_excerpt(value, shown, sizeof(shown)));
+	is_str(reason.text, expected, "and told why");
+	recipe_clear(&recipe);
+}
+
+static void test_set(void)
+{
+	static const char command[] = "not allowed here: give a program's name or absolute "
+				      "path, without \"$\", then its "
+				      "words";
+	static const char dollars[] =
+		"not allowed here: give ${NAME} for a variable and $$ for a dollar sign";
+	static const char path[] =
+		"not allowed here: give absolute directories separated by \":\"";
+	static const char url[] = "not allowed here: give a URL's path that begins with \"/\", "
+				  "without white space, \"?\" and \"#\"";
+	static const char ready[] =
+		"not allowed here: give a URL's path that begins with \"/\", "
+		"without white space";
+	static const char timeout[] =
+		"not allowed here: give a time as Slurm writes it (MINUTES, "
+		"MINUTES:SECONDS, ...) from 0:01 to 1-0";
+	static const char name[] =
+		"not allowed here: give a name of letters, digits and \"_\" behind the dot";
+	static const char one_line[] =
+		"not allowed here: give one line: only command, path, hint, env.NAME and "
+		"prepend.NAME may go on in lines that begin with white space";
+	static const char value[] = "not allowed here: give a value, or leave the line out";
+
+	is_refused("command", "", value);
+	is_refused("command", "''", command);
+	is_refused("command", " ", command);
+	is_refused("command", "${port} x", command);
+	is_refused("command", "bin/lab", command);
+	is_refused("command", "./lab", command);
+	is_refused("command", "lab 'x",
+		   "not allowed here: give words with their quotes closed");
+	is_refused("command", "lab x\\",
+		   "not allowed here: give words with their quotes closed");
+	is_refused("command", "lab $x", dollars);
+	is_refused("command", "lab ${x", dollars);
+	is_refused("path", "bin", path);
+	is_refused("path", "/a:b", path);
+	is_refused("path", ":", path);
+	is_refused("path", "", value);
+	is_refused("ready", "api", ready);
+	is_refused("ready", "/a b", ready);
+	is_refused("url", "lab", url);
+	is_refused("url", "/lab?token=x", url);
+	is_refused("url", "/lab#x", url);
+	is_refused("url", "/\nlab", one_line);
+	is_refused("title", "a\nb", one_line);
+	is_refused("ready_timeout", "0", timeout);
+	is_refused("ready_timeout", "INFINITE", timeout);
+	is_refused("ready_timeout", "1-0:00:01", timeout);
+	is_refused("ready_timeout", "x", timeout);
+	is_refused("env.", "x", name);
+	is_refused("env.1A", "x", name);
+	is_refused("env.A-B", "x", name);
+	is_refused("env.A=B", "x", name);
+	is_refused("env.\xc3\xa9", "x", name);
+	is_refused("prepend.", "x", name);
+	is_refused("prepend.PATH", "", value);
+	is_refused("env.A", "$x", dollars);
+	is_refused(
+		"env", "x",
+		"not allowed here: give title, command, path, ready, url, hint, ready_timeout, "
+		"env.NAME, prepend.NAME");
+}
+
+static void test_environment(void)
+{
+	char *vector[] = {"HOME=/home/é", "PATH=/usr/bin", "EMPTY=", NULL};
+	struct env *env = env_create(vector);
+	struct recipe recipe = with("lab");
+
+	if (env == NULL || recipe_set(&recipe, "env.HOME", "/x${port}", NULL) != 0 ||
+	    recipe_set(&recipe, "env.UNSET", "", NULL) != 0 ||
+	    recipe_set(&recipe, "prepend.PATH", "/a\n/${port}", NULL) != 0 ||
+	    recipe_set(&recipe, "prepend.EMPTY", "/e", NULL) != 0 ||
+	    recipe_set(&recipe, "prepend.NEW", "/n", NULL) != 0)
+		bail_out("the environment");
+	is_int(recipe_environment(&recipe, env, variables, &reason), 0, "the environment");
+	is_str(env_get(env, "HOME"), "/x8888", "a variable is replaced");
+	is_str(env_get(env, "UNSET"), "", "or made empty");
+	is_str(env_get(env, "PATH"), "/a:/8888:/usr/bin", "or put in front");
+	is_str(env_get(env, "EMPTY"), "/e", "of nothing: no empty entry");
+	is_str(env_get(env, "NEW"), "/n", "of one that is not there");
+	if (recipe_set(&recipe, "env.LAST", "${nothing}", NULL) != 0)
+		bail_out("the environment");
+	errno = 0;
+	ok(recipe_environment(&recipe, env, variables, &reason) == -1 && errno == EINVAL,
+	   "an unknown variable");
+	ok(strstr(reason.text, "${nothing} is not known") != NULL, "is told");
+	env_destroy(env);
+	recipe_clear(&recipe);
+	recipe_clear(&recipe);
+}
+
+static void make(int dir, const char *name, mode_t mode)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+
+	if (fd < 0 || fchmod(fd, mode) != 0 || close(fd) != 0)
+		bail_out(name);
+}
+
+/* The program found, without the scratch directory's path. */
+static void is_found(struct recipe *recipe, const char *path, const char *expected,
+		     const char *name)
+{
+	char *found = recipe_program(recipe, path, &reason);
+	size_t length = strlen(scratch_path);
+
+	is_str(found != NULL && strncmp(found, scratch_path, length) == 0 ? found + length
+									  : found,
+	       expected, "%s", name);
+	free(found);
+}
+
+static void test_program(int dir)
+{
+	struct recipe recipe = with("lab --x");
+	char text[1200], path[1200], *many = NULL, *to;
+
+	if (mkdirat(dir, "one", 0700) != 0 || mkdirat(dir, "two", 0700) != 0 ||
+	    mkdirat(dir, "three", 0700) != 0 || mkdirat(dir, "three/lab", 0700) != 0)
+		bail_out("mkdir");
+	make(dir, "one/lab", 0600);
+	make(dir, "two/lab", 0700);
+	make(dir, "lab", 0700);
+	snprintf(path, sizeof(path), "%s/three:%s/one:%s/two:%s", scratch_path, scratch_path,
+		 scratch_path, scratch_path);
+	is_found(&recipe, path, "/two/lab", "the first that can be run, directories are not");
+	if (fchdir(dir) != 0)
+		bail_out("fchdir");
+	snprintf(path, sizeof(path), ":.:two:%s/nowhere:", scratch_path);
+	errno = 0;
+	is_found(&recipe, path, NULL, "empty and relative entries are passed over");
+	is_int(errno, ENOENT, "ENOENT");
+	snprintf(text, sizeof(text),
+		 "lab: not found in the job's PATH (%s/nowhere) nor in the recipe's path (no "
+		 "directory): load the module or environment that has it in the job script or "
+		 "in a "
+		 "file given with --jupyter-init; for all users the administrator sets path in "
+		 "[app lab] of spank-jupyter.conf",
+		 scratch_path);
+	is_str(reason.text, text, "what was looked for, where, and what to do");
+	is_found(&recipe, NULL, NULL, "no PATH at all");
+	snprintf(text, sizeof(text), "%s/two", scratch_path);
+	if (recipe_set(&recipe, "path", text, NULL) != 0 ||
+	    recipe_set(&recipe, "hint", "pip install lab", NULL) != 0)
+		bail_out("path");
+	is_found(&recipe, path, "/two/lab", "the recipe's path");
+	snprintf(path, sizeof(path), "%s", scratch_path);
+	is_found(&recipe, path, "/lab", "comes behind the job's");
+	recipe_clear(&recipe);
+
+	recipe = with("lab");
+	if (recipe_set(&recipe, "hint", "pip install lab", NULL) != 0)
+		bail_out("hint");
+	many = malloc(5000 * 7 + 300 + 1);
+	if (many == NULL)
+		bail_out("malloc");
+	to = many;
+	*to++ = '/';
+	memset(to, 'y', 299);
+	to += 299;
+	for (int i = 0; i < 5000; i++)
+		to += sprintf(to, ":/n%04d", i);
+	is_found(&recipe, many, NULL, "5001 directories");
+	ok(strstr(reason.text, "yyy..., /n0000, /n0001") != NULL &&
+		   strstr(reason.text, " and 49") != NULL &&
+		   strstr(reason.text, " more) nor in ") != NULL &&
+		   strstr(reason.text, "spank-jupyter.conf; pip install lab") != NULL,
+	   "are told in short, and the hint is there");
+	free(many);
+	recipe_clear(&recipe);
+
+	snprintf(text, sizeof(text), "%s/two/lab x", scratch_path);
+	recipe = with(text);
+	is_found(&recipe, NULL, "/two/lab", "an absolute program");
+	recipe_clear(&recipe);
+	snprintf(text, sizeof(text), "%s/one/lab x", scratch_path);
+	recipe = with(text);
+	is_found(&recipe, scratch_path, NULL, "one that cannot be run");
+	snprintf(text, sizeof(text),
+		 "%s/one/lab: no program there that you may run: the administrator sets "
+		 "command in "
+		 "[app lab] of spank-jupyter.conf",
+		 scratch_path);
+	is_str(reason.text, text, "is told");
+	recipe_clear(&recipe);
+	unlinkat(dir, "one/lab", 0);
+	unlinkat(dir, "two/lab", 0);
+	unlinkat(dir, "lab", 0);
+	unlinkat(dir, "three/lab", AT_REMOVEDIR);
+	unlinkat(dir, "one", AT_REMOVEDIR);
+	unlinkat(dir, "two", AT_REMOVEDIR);
+	unlinkat(dir, "three", AT_REMOVEDIR);
+}
+
+int main(void)
+{
+	int dir = scratch_open();
+
+	test_argv();
+	test_expand();
+	test_set();
+	test_environment();
+	test_program(dir);
+	is_int(entries(dir), 0, "nothing is left");
+	rmdir(scratch_path);
+	return done_testing();
+}
