@@ -91,8 +91,8 @@ server_is_not() {
 	job=$(submit -N2 "--jupyter=$APP" --wrap 'sjupyter wait; echo "wait said $?"; sleep 60')
 	wait_serving "$job"
 	kill -9 "$(session_get "$job" 'r["head"]["pid"]')"
-	wait_until 30 session_is "$job" failed
-	wait_until 30 job_log_has "$job" "wait said 1"
+	wait_until 60 session_is "$job" failed
+	wait_until 60 job_log_has "$job" "wait said 1"
 	assert_equal "$(job_state "$job")" RUNNING
 }
 

@@ -120,7 +120,7 @@ struct admission *admission_create(struct loop *loop, const struct admission_opt
 {
 	struct admission *admission;
 
-	if (strlen(options->job_id) >= FRAME_JOB_MAX ||
+	if (!frame_job_valid(options->job_id) ||
 	    strlen(options->head_key) >= CONTROL_KEY_SIZE) {
 		errno = EINVAL;
 		return NULL;

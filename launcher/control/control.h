@@ -19,9 +19,8 @@ enum {
 	CONTROL_KEY_SIZE = 41,	    /* Z85 text of a CURVE key with NUL: zmq_curve_keypair(3) */
 	CONTROL_ENDPOINT_MAX = 128, /* bytes with NUL: "tcp://[v6]:port" */
 	CONTROL_TYPE_MAX = 32, /* bytes of a message's type with NUL; a name by text_is_name */
-	CONTROL_PAYLOAD_MAX = 65536, /* bytes of a message's payload */
-	CONTROL_HEARTBEAT_MS =
-		10000, /* each side lets the other hear from it at least so often */
+	CONTROL_PAYLOAD_MAX = 65536,   /* bytes of a message's payload */
+	CONTROL_HEARTBEAT_MS = 10000,  /* each side is heard at least so often */
 	CONTROL_SILENCE_MS = 35000,    /* three heartbeats and a half missed: lost */
 	CONTROL_CREDENTIAL_TTL_S = 60, /* of the munge credential */
 	CONTROL_MUNGE_MS = 30000,      /* munged may be down so long while an agent joins */
@@ -67,6 +66,11 @@ struct control_server_callbacks {
 	void *arg;
 };
 
+/*
+ * NULL with errno and a reason; EMFILE when the limit of open files leaves no room for the
+ * agents: each takes one, strangers up to CONNECTIONS_SPARE (connections.h), the rest of the
+ * head CONNECTIONS_OTHER_FILES.
+ */
 struct control_server *control_server_create(struct loop *loop,
 					     const struct control_server_options *options,
 					     const struct control_server_callbacks *callbacks,
@@ -75,7 +79,10 @@ struct control_server *control_server_create(struct loop *loop,
  * the callback returns, and no other is called.  Accepts NULL. */
 void control_server_destroy(struct control_server *server);
 
-/* Owned by server: "tcp://10.0.0.1:34567", and the Z85 public key. */
+/*
+ * Owned by server: "tcp://10.0.0.1:34567", and the Z85 public key.  For the agents alone: who
+ * does not know the key cannot complete a handshake, and is let go after WIRE_HANDSHAKE_MS.
+ */
 const char *control_server_endpoint(const struct control_server *server);
 const char *control_server_key(const struct control_server *server);
 

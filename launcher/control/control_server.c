@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The head's side of the control plane: see control.h, and frame.h for what goes over the wire.
- * Runs in the head's event loop, as the user.  It owns the table of agents by rank; connections
- * are kept in connections.c, hellos are judged in admission.c.
+ * Runs in the head's event loop, as the user.  Agents are kept in roster.c, connections in
+ * connections.c, and hellos are judged in admission.c.
  */
 #define _GNU_SOURCE
 #include "launcher/control/control.h"
@@ -17,6 +17,7 @@
 #include "launcher/control/connections.h"
 #include "launcher/control/frame.h"
 #include "launcher/control/rejections.h"
+#include "launcher/control/roster.h"
 #include "launcher/control/router.h"
 #include "launcher/control/wire.h"
 #include "launcher/control/zmq_watch.h"
@@ -25,26 +26,10 @@ enum { SETTLE_BATCH = 64 };
 
 #define CLOSED "its connection was closed"
 
-enum peer_state {
-	PEER_ABSENT,
-	PEER_JOINED,
-	PEER_CLOSING /* its connection is gone; what it had sent is still to be read */
-};
-
-struct peer {
-	enum peer_state state;
-	uint8_t id[WIRE_ID_SIZE];
-	int fd;
-	char key[CONTROL_KEY_SIZE];
-	char *node;    /* owned */
-	int64_t heard; /* loop_now() of its last message */
-};
-
 struct control_server {
 	struct loop *loop;
 	struct control_server_callbacks callbacks;
-	struct peer *peers; /* by rank */
-	size_t agents, joined, closing;
+	struct roster roster;
 	int64_t heartbeat_ms, silence_ms;
 
 	struct router router;
@@ -93,24 +78,13 @@ static void report(struct control_server *server, const char *address, const cha
 
 /* Peers. */
 
-static size_t rank_of(const struct control_server *server, const struct peer *peer)
-{
-	return (size_t) (peer - server->peers);
-}
-
 /* Calls lost() last: the server may be ending after it. */
 static void peer_lost(struct control_server *server, struct peer *peer, const char *reason)
 {
-	char *node = peer->node;
+	char *node = roster_leave(&server->roster, peer);
 
-	if (peer->state == PEER_CLOSING)
-		server->closing--;
-	else
-		server->joined--;
-	peer->state = PEER_ABSENT;
-	peer->node = NULL;
 	if (!server->ending)
-		server->callbacks.lost(rank_of(server, peer), node, reason,
+		server->callbacks.lost(roster_rank(&server->roster, peer), node, reason,
 				       server->callbacks.arg);
 	free(node);
 }
@@ -118,12 +92,8 @@ static void peer_lost(struct control_server *server, struct peer *peer, const ch
 /* lost() is called from the loop, once everything that has arrived is read. */
 static void peer_closing(struct control_server *server, struct peer *peer)
 {
-	if (peer->state != PEER_JOINED)
-		return;
-	peer->state = PEER_CLOSING;
-	server->joined--;
-	server->closing++;
-	loop_timer_set(server->settle, 0);
+	if (roster_closing(&server->roster, peer))
+		loop_timer_set(server->settle, 0);
 }
 
 static int peer_send(struct control_server *server, struct peer *peer, const char *type,
@@ -142,19 +112,12 @@ static int peer_send(struct control_server *server, struct peer *peer, const cha
 	return -1;
 }
 
-/* The agent that the message is of: its connection and its key are those of an agent. */
+/* The agent that the message is of, or NULL. */
 static struct peer *peer_of(struct control_server *server, const struct wire_message *message)
 {
 	struct connection *connection = connections_get(server->connections, message->fd);
-	struct peer *peer;
 
-	if (!connection || connection->rank >= server->agents)
-		return NULL;
-	peer = &server->peers[connection->rank];
-	if (peer->state == PEER_ABSENT || memcmp(peer->id, message->id, WIRE_ID_SIZE) != 0 ||
-	    strcmp(peer->key, message->key) != 0)
-		return NULL;
-	return peer;
+	return connection ? roster_sender(&server->roster, connection->rank, message) : NULL;
 }
 
 /* The monitor. */
@@ -171,8 +134,9 @@ static void monitor_event(struct control_server *server, unsigned event, int fd)
 	connection = connections_get(server->connections, fd);
 	if (!connection)
 		return;
-	if (connection->rank < server->agents && server->peers[connection->rank].fd == fd)
-		peer_closing(server, &server->peers[connection->rank]);
+	if (connection->rank < server->roster.size &&
+	    server->roster.peers[connection->rank].fd == fd)
+		peer_closing(server, &server->roster.peers[connection->rank]);
 	connections_ended(server->connections, fd);
 }
 
@@ -241,8 +205,9 @@ static bool rank_free(struct control_server *server, struct peer *peer,
 static void admit(struct control_server *server, const struct admission_sender *sender,
 		  const struct frame_claim *claim)
 {
-	struct peer *peer = &server->peers[claim->rank];
+	struct peer *peer = &server->roster.peers[claim->rank];
 	struct connection *connection;
+	int64_t now = loop_now();
 	struct reason reason;
 	char *node;
 
@@ -254,27 +219,22 @@ static void admit(struct control_server *server, const struct admission_sender *
 	}
 	node = strdup(claim->node);
 	/* Fails when the connection has gone: the agent comes again by itself. */
+	connections_set(server->connections, sender->fd, CONNECTION_FRESH, now);
 	if (server->ending || !node ||
 	    wire_send(server->router.socket, sender->id, frame_type(FRAME_WELCOME),
 		      claim->nonce, strlen(claim->nonce)) < 0) {
 		free(node);
 		return;
 	}
-	if (peer->state == PEER_JOINED) {
+	if (peer->state == PEER_JOINED)
 		connections_kick(server->connections, peer->fd);
-		server->joined--;
-	}
-	free(peer->node);
-	*peer = (struct peer){.state = PEER_JOINED, .fd = sender->fd, .node = node};
-	memcpy(peer->id, sender->id, sizeof(peer->id));
-	memcpy(peer->key, sender->key, sizeof(peer->key));
-	peer->heard = loop_now();
-	if (server->joined++ == 0)
-		server->ping_due = peer->heard + server->heartbeat_ms;
+	roster_join(&server->roster, peer, sender->id, sender->fd, sender->key, node, now);
+	if (server->roster.joined == 1)
+		server->ping_due = now + server->heartbeat_ms;
 	connection = connections_get(server->connections, sender->fd);
 	connection->rank = claim->rank;
-	connections_set(server->connections, sender->fd, CONNECTION_PEER, peer->heard);
-	tick_within(server, server->ping_due - peer->heard);
+	connections_set(server->connections, sender->fd, CONNECTION_PEER, now);
+	tick_within(server, server->ping_due - now);
 	server->callbacks.joined(claim->rank, node, server->callbacks.arg);
 }
 
@@ -345,19 +305,30 @@ static void handle_peer(struct control_server *server, struct peer *peer, enum f
 		return;
 	if (kind != FRAME_MESSAGE || zmq_msg_size(&message->payload) > CONTROL_PAYLOAD_MAX) {
 		reason_set(&reason, "the agent of rank %zu sent a malformed message",
-			   rank_of(server, peer));
+			   roster_rank(&server->roster, peer));
 		report(server, message->address, reason.text);
 		return;
 	}
 	memcpy(type, zmq_msg_data(&message->type), zmq_msg_size(&message->type));
-	server->callbacks.message(rank_of(server, peer), type, zmq_msg_data(&message->payload),
+	server->callbacks.message(roster_rank(&server->roster, peer), type,
+				  zmq_msg_data(&message->payload),
 				  zmq_msg_size(&message->payload), server->callbacks.arg);
+}
+
+/* Nothing is told of those that were turned away, or lost, already. */
+static void report_message(struct control_server *server, const struct wire_message *message,
+			   const char *reason)
+{
+	struct connection *connection = connections_get(server->connections, message->fd);
+
+	if (!connection ||
+	    (connection->state != CONNECTION_TURNED && connection->state != CONNECTION_KICKED))
+		report(server, message->address, reason);
 }
 
 static void take_message(struct control_server *server)
 {
 	struct wire_message message;
-	struct connection *connection;
 	struct peer *peer;
 	enum frame_kind kind;
 	int rc = wire_receive(server->router.socket, true, &message);
@@ -365,9 +336,7 @@ static void take_message(struct control_server *server)
 	if (rc < 0)
 		return;
 	if (rc == 0) {
-		connection = connections_get(server->connections, message.fd);
-		if (!connection || connection->state != CONNECTION_TURNED)
-			report(server, message.address, "not a message of this protocol");
+		report_message(server, &message, "not a message of this protocol");
 		return;
 	}
 	kind = frame_kind(zmq_msg_data(&message.type), zmq_msg_size(&message.type));
@@ -375,12 +344,11 @@ static void take_message(struct control_server *server)
 		handle_hello(server, &message);
 	} else {
 		peer = peer_of(server, &message);
-		connection = connections_get(server->connections, message.fd);
 		if (peer)
 			handle_peer(server, peer, kind, &message);
-		else if (!connection || connection->state != CONNECTION_TURNED)
-			report(server, message.address,
-			       "a message before its sender was admitted");
+		else
+			report_message(server, &message,
+				       "a message before its sender was admitted");
 	}
 	wire_message_close(&message);
 }
@@ -409,9 +377,10 @@ static void on_settle(void *arg)
 	if (count == SETTLE_BATCH) {
 		loop_timer_set(server->settle, 0);
 	} else {
-		for (size_t rank = 0; server->closing > 0 && rank < server->agents; rank++)
-			if (server->peers[rank].state == PEER_CLOSING)
-				peer_lost(server, &server->peers[rank], CLOSED);
+		for (size_t rank = 0; server->roster.closing > 0 && rank < server->roster.size;
+		     rank++)
+			if (server->roster.peers[rank].state == PEER_CLOSING)
+				peer_lost(server, &server->roster.peers[rank], CLOSED);
 	}
 	leave(server);
 }
@@ -420,10 +389,10 @@ static void on_settle(void *arg)
 
 static void ping_all(struct control_server *server)
 {
-	for (size_t rank = 0; rank < server->agents; rank++)
-		if (server->peers[rank].state == PEER_JOINED)
-			peer_send(server, &server->peers[rank], frame_type(FRAME_PING), NULL,
-				  0);
+	for (size_t rank = 0; rank < server->roster.size; rank++)
+		if (server->roster.peers[rank].state == PEER_JOINED)
+			peer_send(server, &server->roster.peers[rank], frame_type(FRAME_PING),
+				  NULL, 0);
 	zmq_watch_check(server->socket_watch);
 }
 
@@ -433,8 +402,8 @@ static int64_t silence_check(struct control_server *server, int64_t now, bool la
 	int64_t next = -1;
 	struct reason reason;
 
-	for (size_t rank = 0; rank < server->agents; rank++) {
-		struct peer *peer = &server->peers[rank];
+	for (size_t rank = 0; rank < server->roster.size; rank++) {
+		struct peer *peer = &server->roster.peers[rank];
 		int64_t left;
 
 		if (peer->state != PEER_JOINED)
@@ -465,12 +434,12 @@ static void on_tick(void *arg)
 	enter(server);
 	server->tick_due = INT64_MAX;
 	rejections_rest(&server->rejections);
-	if (server->joined > 0) {
+	if (server->roster.joined > 0) {
 		next = silence_check(server, now, late);
 		if (next >= 0)
 			tick_within(server, next);
 	}
-	if (server->joined > 0) {
+	if (server->roster.joined > 0) {
 		if (now >= server->ping_due) {
 			ping_all(server);
 			server->ping_due = now + server->heartbeat_ms;
@@ -492,11 +461,11 @@ int control_server_send(struct control_server *server, size_t rank, const char *
 
 	if (frame_message_check(type, size) < 0)
 		return -1;
-	if (rank >= server->agents) {
+	if (rank >= server->roster.size) {
 		errno = ENOTCONN;
 		return -1;
 	}
-	rc = peer_send(server, &server->peers[rank], type, payload, size);
+	rc = peer_send(server, &server->roster.peers[rank], type, payload, size);
 	saved = errno;
 	zmq_watch_check(server->socket_watch);
 	errno = saved;
@@ -510,8 +479,8 @@ size_t control_server_broadcast(struct control_server *server, const char *type,
 
 	if (frame_message_check(type, size) < 0)
 		return 0;
-	for (size_t rank = 0; rank < server->agents; rank++)
-		if (peer_send(server, &server->peers[rank], type, payload, size) == 0)
+	for (size_t rank = 0; rank < server->roster.size; rank++)
+		if (peer_send(server, &server->roster.peers[rank], type, payload, size) == 0)
 			count++;
 	zmq_watch_check(server->socket_watch);
 	return count;
@@ -530,7 +499,7 @@ const char *control_server_key(const struct control_server *server)
 /* Making and ending. */
 
 static int open_watches(struct control_server *server,
-			const struct control_server_options *options, struct reason *reason)
+			const struct control_server_options *options)
 {
 	struct admission_options admission = {.job_id = options->job_id,
 					      .head_key = server->router.key,
@@ -539,13 +508,7 @@ static int open_watches(struct control_server *server,
 
 	server->connections = connections_create(server->router.port, options->agents);
 	if (!server->connections)
-		return errno == EMFILE
-			       ? reason_set(
-					 reason,
-					 "the limit of open files is too low for %zu agents: "
-					 "raise it (ulimit -n) where the job is submitted",
-					 options->agents)
-			       : -1;
+		return -1;
 	server->admission = admission_create(server->loop, &admission, on_verdict, server);
 	server->tick = loop_timer_create(server->loop, on_tick, server);
 	server->settle = loop_timer_create(server->loop, on_settle, server);
@@ -574,18 +537,29 @@ struct control_server *control_server_create(struct loop *loop,
 	server->callbacks = *callbacks;
 	server->rejections.tell = callbacks->rejected;
 	server->rejections.arg = callbacks->arg;
-	server->agents = options->agents;
 	server->tick_due = INT64_MAX;
 	server->heartbeat_ms =
 		options->heartbeat_ms > 0 ? options->heartbeat_ms : CONTROL_HEARTBEAT_MS;
 	server->silence_ms = options->silence_ms > 0 ? options->silence_ms : CONTROL_SILENCE_MS;
-	server->peers = calloc(options->agents + 1, sizeof(*server->peers));
-	if (server->peers && router_open(&server->router, loop, options->ip,
-					 options->port_first, options->port_last, reason) < 0)
+	if (roster_open(&server->roster, options->agents) < 0) {
+		reason_set(reason, "out of memory");
 		goto error;
-	reason_set(reason, "the control plane cannot start: out of memory");
-	if (!server->peers || open_watches(server, options, reason) < 0)
+	}
+	if (router_open(&server->router, loop, options->ip, options->port_first,
+			options->port_last, reason) < 0)
 		goto error;
+	if (open_watches(server, options) < 0) {
+		if (errno == EMFILE)
+			reason_set(
+				reason,
+				"the limit of open files is too low for %zu agents: raise it "
+				"(ulimit -n) where the job is submitted",
+				options->agents);
+		else
+			reason_set(reason, "the control plane of job %s cannot start: %s",
+				   options->job_id, strerror(errno));
+		goto error;
+	}
 	return server;
 
 error:
@@ -604,9 +578,7 @@ static void server_free(struct control_server *server)
 	zmq_watch_destroy(server->socket_watch);
 	router_close(&server->router);
 	connections_destroy(server->connections);
-	for (size_t rank = 0; server->peers && rank < server->agents; rank++)
-		free(server->peers[rank].node);
-	free(server->peers);
+	roster_close(&server->roster);
 	free(server);
 }
 

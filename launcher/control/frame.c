@@ -74,7 +74,7 @@ static bool nonce_valid(const char *nonce)
 	       strspn(nonce, "0123456789abcdef") == FRAME_NONCE_MAX - 1;
 }
 
-static bool job_id_valid(const char *job_id)
+int frame_job_valid(const char *job_id)
 {
 	size_t size = strlen(job_id);
 
@@ -83,7 +83,7 @@ static bool job_id_valid(const char *job_id)
 
 int frame_claim_format(const struct frame_claim *claim, char text[FRAME_CLAIM_MAX])
 {
-	if (!job_id_valid(claim->job_id) || claim->rank >= FRAME_RANK_MAX ||
+	if (!frame_job_valid(claim->job_id) || claim->rank >= FRAME_RANK_MAX ||
 	    !text_is_name(claim->node, CONTROL_NODE_MAX) || !frame_key_valid(claim->head_key) ||
 	    !frame_key_valid(claim->agent_key) || !nonce_valid(claim->nonce)) {
 		errno = EINVAL;

@@ -86,8 +86,9 @@ const char *frame_type(enum frame_kind kind);
 /* Whether the callers may send it: 0, or -1 with EINVAL (type) or EMSGSIZE. */
 int frame_message_check(const char *type, size_t size);
 
-/* Whether it is the Z85 text of a key. */
+/* Whether it is the Z85 text of a key; a job id. */
 int frame_key_valid(const char *key);
+int frame_job_valid(const char *job_id);
 
 /* Writes the claim's text with NUL and returns its bytes without, or -1 with EINVAL (a field
  * that the format does not allow). */

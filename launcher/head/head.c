@@ -65,10 +65,16 @@ void head_update(struct head *head)
 	record_write(head->record);
 	if (state == SESSION_READY && !head->announced) {
 		head->announced = true;
-		head_say(head,
-			 "ready after %.1f s at %s: `sjupyter url %s` shows the whole URL",
-			 session->phases[PHASE_READY] - session->phases[PHASE_TRIGGERED],
-			 session->url, head->agent->job_id);
+		double seconds =
+			session->phases[PHASE_READY] - session->phases[PHASE_TRIGGERED];
+		if (head->state_fd != head->runtime.fd)
+			head_say(head,
+				 "ready after %.1f s at %s: `sjupyter url %s` shows the whole "
+				 "URL",
+				 seconds, session->url, head->agent->job_id);
+		else
+			head_say(head, "ready after %.1f s at %s: the token is in %s on %s",
+				 seconds, session->url, head->token_file, head->agent->node);
 	} else if (state == SESSION_DEGRADED) {
 		head_say(head, "serving at %s, but %s", session->url, reason);
 	}

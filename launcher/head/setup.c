@@ -104,6 +104,31 @@ static int fill_record(struct head *head, const struct recipe *recipe)
 	return rc ? -1 : 0;
 }
 
+/*
+ * Where sjupyter looks, if it can hold the token; else the private directory, and the user is
+ * told. -1 only when another head of this job lives.
+ */
+static int open_state(struct head *head, struct reason *reason)
+{
+	const char *job_id = head->agent->job_id;
+
+	head->state_fd = statedir_open(job_id, 1, reason);
+	if (head->state_fd >= 0) {
+		head->lock_fd = lock_take(head->state_fd, "head.lock");
+		if (head->lock_fd < 0 && errno == EWOULDBLOCK)
+			return reason_set(reason, "a session runs in job %s already", job_id);
+		if (token_create(head->runtime.fd, head->state_fd) == 0)
+			return 0;
+		reason_set(reason, "the state directory's token: %s", strerror(errno));
+		fd_close(&head->lock_fd);
+		fd_close(&head->state_fd);
+	}
+	head->state_fd = head->runtime.fd;
+	head_say(head, "the session's record and token are on %s in %s: %s", head->agent->node,
+		 head->runtime.path, reason->text);
+	return 0;
+}
+
 /* What can fail before there is a record to tell it; the words go to the job's stderr by srun.
  */
 int head_prepare(struct head *head, struct reason *reason)
@@ -112,15 +137,10 @@ int head_prepare(struct head *head, struct reason *reason)
 
 	if (runtime_dir_create(&head->runtime, agent->settings->tmpdir, reason) < 0)
 		return -1;
-	head->state_fd = statedir_open(agent->job_id, 1, reason);
-	if (head->state_fd < 0) {
-		head->state_fd = head->runtime.fd;
-		head_say(head, "the session's record and token are on %s in %s: %s",
-			 agent->node, head->runtime.path, reason->text);
-	}
-	head->lock_fd = lock_take(head->state_fd, "head.lock");
-	if (head->lock_fd < 0 && errno == EWOULDBLOCK)
-		return reason_set(reason, "a session runs in job %s already", agent->job_id);
+	if (token_create(head->runtime.fd, -1) < 0)
+		return reason_set(reason, "%s/token: %s", head->runtime.path, strerror(errno));
+	if (open_state(head, reason) < 0)
+		return -1;
 	head->log = session_log_create(head->state_fd, agent->settings->log_level,
 				       agent->settings->log_max_bytes);
 	if (!(head->record = record_create(agent->loop, head->state_fd, head->log)) ||
@@ -156,10 +176,8 @@ int head_start(struct head *head, struct reason *reason)
 	if (!recipe || find_root(head, reason) < 0 || open_port(head, reason) < 0 ||
 	    head_nodes_start(head, reason) < 0)
 		return -1;
-	if (fill_record(head, recipe) < 0 ||
-	    token_create(head->runtime.fd,
-			 head->state_fd == head->runtime.fd ? -1 : head->state_fd) < 0)
-		return reason_set(reason, "record and token: %s", strerror(errno));
+	if (fill_record(head, recipe) < 0)
+		return reason_set(reason, "record: %s", strerror(errno));
 	if (rendezvous_send_endpoint(STDOUT_FILENO, control_server_endpoint(head->control),
 				     control_server_key(head->control)) < 0)
 		return reason_set(reason, "stdout: %s", strerror(errno));

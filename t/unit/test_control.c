@@ -28,6 +28,7 @@ static void test_create(void)
 	char key[CONTROL_KEY_SIZE], secret[CONTROL_KEY_SIZE];
 	struct reason reason;
 	struct rlimit before, few;
+	int created = 0, same = 0;
 
 	if (getrlimit(RLIMIT_NOFILE, &before) < 0)
 		bail_out("getrlimit");
@@ -50,18 +51,23 @@ static void test_create(void)
 	   "a range upside down: %s", reason.text);
 	options.port_first = head_port() - 1;
 	options.port_last = head_port() + 1;
+	/* Whichever it begins with; another program may have taken the two others. */
 	for (int i = 0; i < 8; i++) {
 		struct control_server *second =
 			control_server_create(loop, &options, &server_callbacks, &reason);
 
 		if (!second)
-			break;
-		if (!ok(strcmp(control_server_endpoint(second),
-			       control_server_endpoint(head.server)) != 0,
-			"a range with a port taken: another one"))
-			break;
+			continue;
+		created++;
+		if (strcmp(control_server_endpoint(second),
+			   control_server_endpoint(head.server)) == 0)
+			same++;
 		control_server_destroy(second);
 	}
+	if (created > 0)
+		is_int(same, 0, "a range with a port taken: another one");
+	else
+		skip("the ports beside the head's are taken");
 	head_close();
 	options.port_first = options.port_last = 0;
 	options.ip = "::1";
@@ -73,8 +79,13 @@ static void test_create(void)
 		skip("no IPv6 here");
 	head_close();
 
-	few.rlim_cur = 80;
 	options.ip = "127.0.0.1";
+	options.job_id = "4711_1";
+	ok(!control_server_create(loop, &options, &server_callbacks, &reason) &&
+		   strstr(reason.text, "4711_1"),
+	   "a job id that is no number: %s", reason.text);
+	options.job_id = JOB;
+	few.rlim_cur = 80;
 	options.agents = AGENTS;
 	if (setrlimit(RLIMIT_NOFILE, &few) < 0)
 		bail_out("setrlimit");

@@ -509,6 +509,74 @@ static void test_own_routing_id(void)
 	still_open("clients that name themselves");
 }
 
+/* A head that is not ours, or broken: it has the key, but says what it likes. */
+static void test_broken_head(void)
+{
+	struct agent agent;
+	void *context = zmq_ctx_new(), *socket = zmq_socket(context, ZMQ_ROUTER);
+	char endpoint[64], id[16], type[32] = "", payload[HELLO_SIZE] = "", answer[64];
+	size_t size = sizeof(endpoint);
+	int on = 1, off = 0, id_size = -1;
+	const char *nonce;
+
+	zmq_setsockopt(socket, ZMQ_LINGER, &off, sizeof(off));
+	zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &on, sizeof(on));
+	zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, alice.secret_key, CONTROL_KEY_SIZE);
+	if (zmq_bind(socket, "tcp://127.0.0.1:*") < 0 ||
+	    zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &size) < 0)
+		bail_out("zmq_bind");
+	agent_open_to(&agent, 3, endpoint, alice.public_key, 0, 0);
+	wait_for((id_size = zmq_recv(socket, id, sizeof(id), ZMQ_DONTWAIT)) >= 0, SOON);
+	zmq_recv(socket, type, sizeof(type) - 1, ZMQ_DONTWAIT);
+	zmq_recv(socket, payload, sizeof(payload) - 1, ZMQ_DONTWAIT);
+	is_str(type, HELLO, "the agent says hello");
+	nonce = strstr(payload, "nonce ");
+	if (id_size < 0 || !nonce)
+		bail_out("no hello");
+	nonce += strlen("nonce ");
+
+#define say(type, text)                                                                        \
+	do {                                                                                   \
+		zmq_send(socket, id, (size_t) id_size, ZMQ_SNDMORE);                           \
+		zmq_send(socket, type, strlen(type), ZMQ_SNDMORE);                             \
+		zmq_send(socket, text, strlen(text), 0);                                       \
+	} while (0)
+	say("control.welcome", "0123456789abcdef");
+	say("control.welcome", "");
+	say("control.welcome", "0000000000000000");
+	say("control.reject", "0123456789abcdef go away");
+	say("control.retry", "0123456789abcdef later");
+	say("control.hello", payload);
+	say("control.x", "x");
+	say("status", "too early");
+	say("control.ping", "");
+	zmq_send(socket, id, (size_t) id_size, ZMQ_SNDMORE);
+	zmq_send(socket, "status", 6, 0);
+	run_for(300);
+	ok(agent.welcomed == 0 && agent.lost == 0 && agent.messages == 0,
+	   "answers to other hellos, and what is malformed, are passed over");
+	snprintf(answer, sizeof(answer), "%.16s", nonce);
+	say("control.welcome", answer);
+	say("status", "fine");
+	say("a b", "not fine");
+	wait_for(agent.messages, SOON);
+	ok(agent.welcomed == 1 && agent.messages == 1, "the right one is not");
+	say("control.reject", answer);
+	run_for(100);
+	is_int(agent.lost, 0, "who is welcomed is not turned away");
+	agent_close(&agent);
+	agent_open_to(&agent, 3, endpoint, alice.public_key, 0, 0);
+	wait_for((id_size = zmq_recv(socket, id, sizeof(id), ZMQ_DONTWAIT)) == 5, SOON);
+	while (zmq_recv(socket, payload, sizeof(payload) - 1, ZMQ_DONTWAIT) >= 0)
+		;
+	say("control.reject", "0000000000000000 cannot\nread \033[1mthat");
+	wait_for(agent.lost, SOON);
+	ok(agent.lost && strstr(agent.reason, "cannot\\x0aread \\x1b[1mthat"),
+	   "a rejection without a nonce counts, its words are harmless: %s", agent.reason);
+	zmq_close(socket);
+	zmq_ctx_term(context);
+}
+
 int main(int argc, char **argv)
 {
 	struct munged munged;
@@ -523,7 +591,7 @@ int main(int argc, char **argv)
 		test_expired,	       test_wrong_uid,	     test_garbage_frames,
 		test_flood_of_garbage, test_oversized,	     test_turned_away,
 		test_other_mechanisms, test_raw_tcp,	     test_idle_connections,
-		test_silent_peers,     test_own_routing_id};
+		test_silent_peers,     test_own_routing_id,  test_broken_head};
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
 		head_open(0, 0);
 		tests[i]();

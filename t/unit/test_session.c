@@ -691,6 +691,10 @@ static void test_write(int dir)
 	REFUSED(session->restart = (unsigned) -1, session->restart = 0, "a negative count");
 	REFUSED(session->server_restarts = 1U << 31, session->server_restarts = 0,
 		"too many restarts");
+	REFUSED(session_set(&session->app, "-x"), session_set(&session->app, NULL),
+		"an option as app");
+	REFUSED(session_set(&session->runtime_dir, "x"),
+		session_set(&session->runtime_dir, NULL), "a relative directory");
 	REFUSED(session_set(&session->ip, "host"), session_set(&session->ip, "::1"),
 		"a host as ip");
 	REFUSED(session_set(&session->url, "host:80"), session_set(&session->url, NULL),

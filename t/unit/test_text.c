@@ -193,6 +193,8 @@ static void test_excerpt(void)
 	       "else it ends in dots");
 	is_str(text_excerpt("12345678901é3456", buffer, sizeof(buffer)), "12345678901...",
 	       "which do not split a character");
+	is_str(text_excerpt("\x1b\x7f\xfe", buffer, sizeof(buffer)), "\\x1b\\x7f\\xfe",
+	       "every byte as it is");
 	is_str(text_excerpt("\n\n\n", buffer, sizeof(buffer)), "\\x0a\\x0a\\x0a", "escapes");
 	is_str(text_excerpt("\n\n\n\n", buffer, sizeof(buffer)), "\\x0a\\x0a\\x0a...",
 	       "are not split");

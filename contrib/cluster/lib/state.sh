@@ -46,6 +46,11 @@ state_create() {
 		mkdir /run/munge
 		touch "$BASE/made-run-munge"
 	fi
+	# And one for the hosts file, which a bare root file system lacks.
+	if [[ $MOUNTNS -eq 1 && ! -e /etc/hosts ]]; then
+		echo "127.0.0.1 localhost" >/etc/hosts
+		touch "$BASE/made-etc-hosts"
+	fi
 	if [[ $MOUNTNS -eq 1 && ${CLUSTER_NO_NETNS:-0} != 1 ]] && network_possible; then
 		NETNS=1
 	else
@@ -68,6 +73,9 @@ state_remove() {
 	if ! compgen -G "$BASE/[0-9]" >/dev/null; then
 		if [[ -e $BASE/made-run-munge ]]; then
 			rmdir /run/munge 2>/dev/null || true
+		fi
+		if [[ -e $BASE/made-etc-hosts ]]; then
+			rm -f /etc/hosts
 		fi
 		if [[ -e $BASE/made-run-netns ]]; then
 			umount -n /run/netns 2>/dev/null || true
