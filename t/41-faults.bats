@@ -82,7 +82,7 @@ server_is_not() {
 	wait_serving "$job"
 	wait_until 30 session_is "$job" ready
 	"$CLUSTER" link n2 down
-	wait_until 60 session_is "$job" degraded
+	wait_until 90 session_is "$job" degraded
 	"$CLUSTER" link n2 up
 }
 
@@ -91,8 +91,8 @@ server_is_not() {
 	job=$(submit -N2 "--jupyter=$APP" --wrap 'sjupyter wait; echo "wait said $?"; sleep 60')
 	wait_serving "$job"
 	kill -9 "$(session_get "$job" 'r["head"]["pid"]')"
-	wait_until 60 session_is "$job" failed
-	wait_until 60 job_log_has "$job" "wait said 1"
+	wait_until 90 session_is "$job" failed
+	wait_until 90 job_log_has "$job" "wait said 1"
 	assert_equal "$(job_state "$job")" RUNNING
 }
 

@@ -20,8 +20,8 @@ enum {
 	CONTROL_ENDPOINT_MAX = 128, /* bytes with NUL: "tcp://[v6]:port" */
 	CONTROL_TYPE_MAX = 32, /* bytes of a message's type with NUL; a name by text_is_name */
 	CONTROL_PAYLOAD_MAX = 65536,   /* bytes of a message's payload */
-	CONTROL_HEARTBEAT_MS = 10000,  /* each side is heard at least so often */
-	CONTROL_SILENCE_MS = 35000,    /* three heartbeats and a half missed: lost */
+	CONTROL_HEARTBEAT_MS = 15000,  /* each side is heard at least so often */
+	CONTROL_SILENCE_MS = 50000,    /* three heartbeats missed, and some: lost */
 	CONTROL_CREDENTIAL_TTL_S = 60, /* of the munge credential */
 	CONTROL_MUNGE_MS = 30000,      /* munged may be down so long while an agent joins */
 	CONTROL_NODE_MAX = 256 /* bytes of a node's name with NUL (HOST_NAME_MAX is 64) */

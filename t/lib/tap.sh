@@ -17,8 +17,9 @@ tap_run() {
 	local counts lines passed failed skipped
 	shift 2
 	mkdir -p "$(dirname "$log")"
-	# In the background, so that a signal to t/run is handled while CMD runs.
-	timeout -k 15 "$bound" "$@" </dev/null >"$log" 2>&1 &
+	# In the background, so that a signal to t/run is handled while CMD runs.  Bash has
+	# such a process ignore SIGINT, which tests send: not so here.
+	env --default-signal=INT,QUIT timeout -k 15 "$bound" "$@" </dev/null >"$log" 2>&1 &
 	TAP_PID=$!
 	wait "$TAP_PID" || status=$?
 	TAP_PID=
