@@ -91,8 +91,12 @@ static int expand_name(struct names *names, const char *prefix, const char *text
 			if (read_number(&range, &last, &last_width) < 0)
 				return -1;
 		}
-		if (last < first || last - first >= names->max)
+		if (last < first)
 			return invalid();
+		if (last - first >= names->max) {
+			errno = E2BIG;
+			return -1;
+		}
 		for (unsigned long number = first; number <= last; number++) {
 			int more = snprintf(name + used, sizeof(name) - (size_t) used, "%0*lu",
 					    width, number);

@@ -17,8 +17,8 @@
 typedef int key_setter(struct recipe *recipe, const char *name, const char *value,
 		       struct reason *reason);
 
-static key_setter set_title, set_command, set_path, set_ready, set_guarded, set_url, set_hint, set_timeout,
-	set_env, set_prepend;
+static key_setter set_title, set_command, set_path, set_ready, set_guarded, set_jupyter_api,
+	set_url, set_hint, set_timeout, set_env, set_prepend;
 
 static const struct {
 	const char *name;
@@ -30,6 +30,7 @@ static const struct {
 	{"path", ':', set_path},
 	{"ready", '\n', set_ready},
 	{"guarded", '\n', set_guarded},
+	{"jupyter_api", '\n', set_jupyter_api},
 	{"url", '\n', set_url},
 	{"hint", ' ', set_hint},
 	{"ready_timeout", '\n', set_timeout},
@@ -37,8 +38,9 @@ static const struct {
 	{"prepend.", ':', set_prepend},
 };
 
-const char recipe_keys[] = "title, command, path, ready, guarded, url, hint, ready_timeout, "
-			   "env.NAME, prepend.NAME";
+const char recipe_keys[] =
+	"title, command, path, ready, guarded, jupyter_api, url, hint, ready_timeout, "
+	"env.NAME, prepend.NAME";
 
 int recipe_key(const char *key)
 {
@@ -81,6 +83,7 @@ void recipe_clear(struct recipe *recipe)
 	free(recipe->path);
 	free(recipe->ready);
 	free(recipe->guarded);
+	free(recipe->jupyter_api);
 	free(recipe->url);
 	free(recipe->hint);
 	for (size_t i = 0; i < recipe->env_count; i++) {
@@ -189,6 +192,13 @@ static int set_guarded(struct recipe *recipe, const char *name, const char *valu
 {
 	(void) name;
 	return set_probe(&recipe->guarded, value, reason);
+}
+
+static int set_jupyter_api(struct recipe *recipe, const char *name, const char *value,
+			   struct reason *reason)
+{
+	(void) name;
+	return set_probe(&recipe->jupyter_api, value, reason);
 }
 
 static int set_url(struct recipe *recipe, const char *name, const char *value,
@@ -327,9 +337,10 @@ static int env_grow(struct recipe *base, const struct recipe *change)
 int recipe_merge(struct recipe *base, struct recipe *change, unsigned given)
 {
 	char **const fields[RECIPE_KEYS][2] = {
-		{&base->title, &change->title}, {&base->command, &change->command},
-		{&base->path, &change->path},	{&base->ready, &change->ready},
-		{&base->guarded, &change->guarded}, {&base->url, &change->url},	{&base->hint, &change->hint},
+		{&base->title, &change->title},	    {&base->command, &change->command},
+		{&base->path, &change->path},	    {&base->ready, &change->ready},
+		{&base->guarded, &change->guarded}, {&base->jupyter_api, &change->jupyter_api},
+		{&base->url, &change->url},	    {&base->hint, &change->hint},
 	};
 
 	if (env_grow(base, change) != 0)

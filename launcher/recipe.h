@@ -39,8 +39,9 @@ struct recipe {
 	char *path;  /* directories to look for the program in after the user's PATH, or NULL */
 	char *ready; /* path of the HTTP probe, "/api"; "/" where the recipe says nothing */
 	char *guarded; /* path that is refused without the token, which is checked; or NULL */
-	char *url;   /* path people open, "/lab"; "/" where the recipe says nothing */
-	char *hint;  /* what to tell when the program is missing, or NULL */
+	char *jupyter_api; /* path of Jupyter's REST API, which knows what is idle; or NULL */
+	char *url;	   /* path people open, "/lab"; "/" where the recipe says nothing */
+	char *hint;	   /* what to tell when the program is missing, or NULL */
 	long ready_timeout_s;
 	struct recipe_env *env;
 	size_t env_count;
@@ -68,7 +69,7 @@ extern const char recipe_keys[];
  * RECIPE_KEYS_ONCE on it is that of "env.*" and "prepend.*", which come many times with one
  * number.
  */
-enum { RECIPE_KEYS = 10, RECIPE_KEYS_ONCE = 8 };
+enum { RECIPE_KEYS = 11, RECIPE_KEYS_ONCE = 9 };
 int recipe_key(const char *key);
 
 /*

@@ -44,9 +44,11 @@ int rendezvous_parse(const char *line, struct rendezvous *message)
 		*message = parsed;
 		return 0;
 	}
-	/* The widths are CONTROL_ENDPOINT_MAX and CONTROL_KEY_SIZE without the NUL. */
+	/* Single spaces and no others between; the widths are CONTROL_ENDPOINT_MAX and
+	 * CONTROL_KEY_SIZE without the NUL. */
 	int end = 0;
-	if (sscanf(line, "endpoint %127s %40s%n", parsed.endpoint, parsed.key, &end) == 2 &&
+	if (sscanf(line, "endpoint%*1[ ]%127[!-~]%*1[ ]%40[!-~]%n", parsed.endpoint, parsed.key,
+		   &end) == 2 &&
 	    !line[end] && strlen(parsed.key) == CONTROL_KEY_SIZE - 1 &&
 	    !strncmp(parsed.endpoint, "tcp://", 6)) {
 		parsed.kind = RENDEZVOUS_ENDPOINT;

@@ -224,6 +224,38 @@ in_slurmd() {
 	failed_with "$job" "no answer"
 }
 
+@test "an app that answers everybody is not offered to a network" {
+	as_alice bash -c 'cat >open.py' <<-'END'
+		import socketserver, sys
+		class Answer(socketserver.StreamRequestHandler):
+		    def handle(self):
+		        self.rfile.readline()
+		        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+		socketserver.UnixStreamServer(sys.argv[1], Answer).serve_forever()
+	END
+	config_write <<-END
+		[app open]
+		command = /usr/bin/python3 $(home_of "$ALICE")/open.py \${socket}
+		guarded = /private
+	END
+	local job
+	job=$(submit --jupyter=open --wrap "$GOES_ON")
+	failed_with "$job" "/private to everybody"
+}
+
+@test "an empty token in the user's own configuration does not open the session" {
+	as_alice mkdir -p .jupyter
+	as_alice bash -c 'printf "c.%s.token = \"\"\n" ServerApp NotebookApp IdentityProvider >.jupyter/jupyter_server_config.py
+		cp .jupyter/jupyter_server_config.py .jupyter/jupyter_notebook_config.py'
+	local job status_of_stranger
+	job=$(submit "--jupyter=$APP" --wrap 'sjupyter wait')
+	wait_until 120 session_is "$job" 'ready|failed'
+	status_of_stranger=$(as_bob curl -sS --noproxy '*' -o /dev/null -w '%{http_code}' \
+		"$(session_get "$job" '"http://%s:%d" % (r["endpoint"]["ip"], r["endpoint"]["port"])')/api/kernels")
+	as_alice rm -r .jupyter
+	assert_equal "$status_of_stranger" 403
+}
+
 @test "garbage, slow and half-open clients at both ports do not hurt the session" {
 	local job port ip ports
 	job=$(submit "--jupyter=$APP" --wrap 'sjupyter wait')

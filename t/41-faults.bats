@@ -115,6 +115,19 @@ server_is_not() {
 
 end_is_known() { session_get "$1" '1 / (r["job_end_time"] > r["phases"]["triggered"])'; }
 
+@test "a session without work ends after --jupyter-idle" {
+	local job
+	job=$(submit "--jupyter=$APP" --jupyter-idle=0:10 --wrap 'sjupyter wait; echo "wait said $?"')
+	wait_serving "$job"
+	# A kernel that is busy is work, though nothing comes of it for twice the time.
+	run client "$job" exec 'import time; time.sleep(20); print("was left alone")'
+	assert_has "was left alone"
+	wait_until 60 session_is "$job" ended
+	run session_reason "$job"
+	assert_has --jupyter-idle
+	wait_until 30 job_log_has "$job" "wait said 0"
+}
+
 @test "the end of the time limit is announced" {
 	local job
 	job=$(submit -t 2 "--jupyter=$APP" --jupyter-warn=1:55 --wrap 'sjupyter wait')

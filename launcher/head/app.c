@@ -50,6 +50,44 @@ static void watch_job_end(struct head *head)
 		head_log(head, LOG_WARNING, "the job's end is not known: %s", strerror(errno));
 }
 
+static void on_idle(void *arg)
+{
+	struct head *head = arg;
+
+	head_say(head,
+		 "the session has had no work for as long as --jupyter-idle allows: it ends");
+	head_end_in_order(head, "without work for as long as --jupyter-idle allows");
+}
+
+/* What was asked for, within what the site allows. */
+static long idle_limit(const struct agent *agent)
+{
+	const struct settings *settings = agent->settings;
+	long limit = agent->options.idle_s;
+
+	if (limit == OPTIONS_TIME_UNSET)
+		limit = settings->idle_default_s;
+	if (settings->idle_max_s && (!limit || limit > settings->idle_max_s))
+		limit = settings->idle_max_s;
+	return limit;
+}
+
+static void watch_idle(struct head *head)
+{
+	struct idle_options options = {
+		.limit_s = idle_limit(head->agent),
+		.api = head->server_options.recipe->jupyter_api,
+		.socket_path = head->socket_path,
+		.token_file = head->token_file,
+		.relay = head->relay,
+	};
+
+	if (!options.limit_s || head->idle)
+		return;
+	if (!(head->idle = idle_create(head->agent->loop, &options, on_idle, head)))
+		head_log(head, LOG_WARNING, "--jupyter-idle: %s", strerror(errno));
+}
+
 static void on_spawned(void *arg)
 {
 	struct head *head = arg;
@@ -67,6 +105,7 @@ static void on_serving(void *arg)
 	record_phase(head->record, PHASE_SERVING);
 	head_update(head);
 	watch_job_end(head);
+	watch_idle(head);
 	memory_settle();
 }
 

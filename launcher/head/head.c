@@ -139,16 +139,10 @@ void head_fail(struct head *head, const char *reason)
 	head_end_members(head);
 }
 
-static void on_signal(int signo, void *arg)
+void head_end_in_order(struct head *head, const char *reason)
 {
-	struct head *head = arg;
-	char reason[128];
-
 	if (head->ending)
 		return;
-	snprintf(reason, sizeof(reason),
-		 "told to end by SIG%s: sjupyter stop, scancel, or the end of the job",
-		 sigabbrev_np(signo));
 	head_begin_end(head, SESSION_ENDED, reason);
 	init_file_destroy(head->init);
 	head->init = NULL;
@@ -158,6 +152,16 @@ static void on_signal(int signo, void *arg)
 		head_end_members(head);
 }
 
+static void on_signal(int signo, void *arg)
+{
+	char reason[128];
+
+	snprintf(reason, sizeof(reason),
+		 "told to end by SIG%s: sjupyter stop, scancel, or the end of the job",
+		 sigabbrev_np(signo));
+	head_end_in_order(arg, reason);
+}
+
 static void destroy(struct head *head)
 {
 	server_destroy(head->server);
@@ -165,6 +169,7 @@ static void destroy(struct head *head)
 	control_server_destroy(head->control);
 	relay_destroy(head->relay);
 	job_end_destroy(head->job_end);
+	idle_destroy(head->idle);
 	loop_timer_destroy(head->nodes_deadline);
 	loop_timer_destroy(head->end_timer);
 	record_destroy(head->record);

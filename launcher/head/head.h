@@ -14,6 +14,7 @@
 #include "launcher/agent/init_file.h"
 #include "launcher/runtime_dir.h"
 #include "launcher/control/control.h"
+#include "launcher/head/idle.h"
 #include "launcher/head/job_end.h"
 #include "launcher/head/record.h"
 #include "launcher/head/relay.h"
@@ -33,7 +34,6 @@ struct head {
 	char *token_file, *socket_path, *root_dir;
 	char ip[INET6_ADDRSTRLEN];
 	char port[8];
-	char idle[24]; /* seconds without work after which the app is to end, "0": never */
 	const char *variables[2 * HEAD_VARIABLES_MAX + 1];
 	struct relay *relay;
 	struct control_server *control;
@@ -41,6 +41,7 @@ struct head {
 	struct server_options server_options;
 	struct server *server;
 	struct job_end *job_end;
+	struct idle *idle;
 	struct loop_timer *nodes_deadline;
 	struct loop_timer *end_timer; /* of members, once the server has ended */
 	size_t nodes_up, nodes_lost;
@@ -71,6 +72,8 @@ int head_start_app(struct head *head, struct reason *reason);
 void head_begin_end(struct head *head, enum session_state final_state, const char *reason);
 /* head.c: the server has ended: the members may go, then we. */
 void head_end_members(struct head *head);
+/* head.c: the server is told to end, then the members, then we. */
+void head_end_in_order(struct head *head, const char *reason);
 /* head.c: both of these at once, with the state failed. */
 void head_fail(struct head *head, const char *reason);
 /* head.c: the members had their time. */

@@ -157,7 +157,7 @@ static void on_exit_of_server(pid_t pid, int status, void *arg)
 		end(server, true, how);
 	else if (server->has_served && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		end(server, true,
-		    "the server has shut itself down: idle, or told to by its user");
+		    "the server was shut down by its user");
 	else
 		crashed(server, how);
 }

@@ -48,28 +48,13 @@ out:
 	return rc;
 }
 
-/* What was asked for, within what the site allows. */
-static void set_idle(struct head *head)
-{
-	const struct settings *settings = head->agent->settings;
-	long idle = head->agent->options.idle_s;
-
-	if (idle == OPTIONS_TIME_UNSET)
-		idle = settings->idle_default_s;
-	if (settings->idle_max_s && (!idle || idle > settings->idle_max_s))
-		idle = settings->idle_max_s;
-	snprintf(head->idle, sizeof(head->idle), "%ld", idle);
-}
-
 static void set_variables(struct head *head)
 {
-	set_idle(head);
 	const char *variables[] = {
-		"socket",      head->socket_path,  "token_file", head->token_file,
-		"root_dir",    head->root_dir,	   "ip",	 head->ip,
-		"runtime_dir", head->runtime.path, "port",	 head->port,
-		"idle",	       head->idle,	   "job_id",	 head->agent->job_id,
-		NULL,
+		"socket",      head->socket_path,   "token_file", head->token_file,
+		"root_dir",    head->root_dir,	    "ip",	  head->ip,
+		"runtime_dir", head->runtime.path,  "port",	  head->port,
+		"job_id",      head->agent->job_id, NULL,
 	};
 	memcpy(head->variables, variables, sizeof(variables));
 }

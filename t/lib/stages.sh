@@ -78,9 +78,7 @@ stage_asan() {
 stage_valgrind() {
 	local units
 	mapfile -t units < <(programs_listed unit)
-	units_run "$BUILDS/test" valgrind "$CHECKED_BOUND" "valgrind -q --error-exitcode=99 \
-		--leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=yes" \
-		"${units[@]}"
+	units_run "$BUILDS/test" valgrind "$CHECKED_BOUND" "$TOP/t/lib/valgrind" "${units[@]}"
 }
 
 stage_clang() {

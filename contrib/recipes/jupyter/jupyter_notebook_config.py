@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes the session's token and idle time the classic Notebook's, whatever the user's own configuration says.
+"""Makes the session's token the classic Notebook's, whatever the user's own configuration says.
 
 Notebook 6 reads this file in the session's server, as the user; why it is there: jupyter_server_config.py beside it.
 Notebook 7 reads it too, and has its token from that one.
@@ -21,14 +21,3 @@ if _path and importlib.util.find_spec("notebook.notebookapp") is not None:
         # Jupyter goes on without a configuration file that fails, so without a token: end it.
         sys.exit("JUPYTER_TOKEN_FILE: no token there: unset it to start a server of your own")
     get_config().NotebookApp.token = _token  # noqa: F821 - Jupyter defines it
-
-# --jupyter-idle, in seconds: Jupyter itself knows best what work is.
-_idle = int(os.environ.get("JUPYTER_SESSION_IDLE") or 0)
-if _idle > 0:
-    _config = get_config()  # noqa: F821 - Jupyter defines it
-    _config.NotebookApp.shutdown_no_activity_timeout = _idle
-    for _manager in (_config.MappingKernelManager, _config.TerminalManager):
-        _manager.cull_interval = max(1, min(_idle // 4, 60))
-    _config.MappingKernelManager.cull_idle_timeout = _idle
-    _config.MappingKernelManager.cull_connected = True
-    _config.TerminalManager.cull_inactive_timeout = _idle

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes the session's token and idle time the server's, whatever the user's own configuration says.
+"""Makes the session's token the server's, whatever the user's own configuration says.
 
 Jupyter Server 1 and newer (JupyterLab, Notebook 7) reads this file in the session's server, as the user, because the
 recipes put its directory in front of JUPYTER_CONFIG_PATH: what stands here comes before the user's configuration.
@@ -27,14 +27,3 @@ if _path:
         _config.IdentityProvider.token = _token
     else:  # Jupyter Server 1
         _config.ServerApp.token = _token
-
-# --jupyter-idle, in seconds: Jupyter itself knows best what work is.
-_idle = int(os.environ.get("JUPYTER_SESSION_IDLE") or 0)
-if _idle > 0:
-    _config = get_config()  # noqa: F821 - Jupyter defines it
-    _config.ServerApp.shutdown_no_activity_timeout = _idle
-    for _manager in (_config.MappingKernelManager, _config.TerminalManager):
-        _manager.cull_interval = max(1, min(_idle // 4, 60))
-    _config.MappingKernelManager.cull_idle_timeout = _idle
-    _config.MappingKernelManager.cull_connected = True
-    _config.TerminalManager.cull_inactive_timeout = _idle
