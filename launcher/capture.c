@@ -27,7 +27,7 @@ struct capture {
 	const char *killed; /* why we ended it */
 };
 
-/* Both the end of the program and the end of its output are needed, in any order. */
+/* Both the end of the program and the end of its output are needed; the former ends both. */
 static void check(struct capture *capture)
 {
 	char failure[64];
@@ -64,28 +64,17 @@ static void end_program(struct capture *capture, const char *why)
 	end_output(capture);
 }
 
-static void on_exit_of_program(pid_t pid, int status, void *arg)
+/* Reads once; whether there may be more at once. */
+static bool take_output(struct capture *capture)
 {
-	struct capture *capture = arg;
-
-	(void) pid;
-	capture->child = NULL;
-	capture->status = status;
-	check(capture);
-}
-
-static void on_output(uint32_t events, void *arg)
-{
-	struct capture *capture = arg;
-
-	(void) events;
 	if (capture->used + 1 == capture->size) {
-		size_t size = 2 * capture->size;
-		char *output = size <= capture->max ? realloc(capture->output, size) : NULL;
+		/* One byte beyond max tells too much from just enough; one for the NUL. */
+		size_t most = capture->max + 2, twice = 2 * capture->size;
+		size_t size = twice < most ? twice : most;
+		char *output = realloc(capture->output, size);
 		if (!output) {
-			end_program(capture, "it printed too much");
-			check(capture);
-			return;
+			end_program(capture, "no memory for what it printed");
+			return false;
 		}
 		capture->output = output;
 		capture->size = size;
@@ -94,10 +83,40 @@ static void on_output(uint32_t events, void *arg)
 			   capture->size - capture->used - 1);
 	if (got > 0) {
 		capture->used += (size_t) got;
-	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-		end_output(capture);
-		check(capture);
+		if (capture->used <= capture->max)
+			return true;
+		capture->used = capture->max;
+		end_program(capture, "it printed too much");
+		return false;
 	}
+	if (got < 0 && errno == EINTR)
+		return true;
+	if (got == 0 || errno != EAGAIN)
+		end_output(capture);
+	return false;
+}
+
+/* All that the program has printed is in the pipe; its children may hold that open for long. */
+static void on_exit_of_program(pid_t pid, int status, void *arg)
+{
+	struct capture *capture = arg;
+
+	(void) pid;
+	capture->child = NULL;
+	capture->status = status;
+	while (capture->watch && take_output(capture))
+		;
+	end_output(capture);
+	check(capture);
+}
+
+static void on_output(uint32_t events, void *arg)
+{
+	struct capture *capture = arg;
+
+	(void) events;
+	(void) take_output(capture);
+	check(capture);
 }
 
 static void on_deadline(void *arg)
@@ -115,7 +134,7 @@ struct capture *capture_start(struct loop *loop, struct spawn_options *options, 
 	struct capture *capture = calloc(1, sizeof(*capture));
 	int ends[2] = {-1, -1};
 
-	if (!capture || !(capture->output = malloc(capture->size = 4096)) ||
+	if (!capture || !(capture->output = malloc(capture->size = max < 4096 ? max + 2 : 4096)) ||
 	    pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
 		reason_set(reason, "%s: %s", options->program, strerror(errno));
 		goto error;

@@ -16,9 +16,10 @@
 struct capture;
 
 /*
- * Once, when the program has ended and its output too.  failure is NULL when it ended with exit
- * status 0, else says how it ended, that it took too long, or printed too much; it was killed
- * then with its process group.  output is NUL-terminated and the capture's.
+ * Once, when the program has ended; what its children print after that is not waited for.
+ * failure is NULL when it ended with exit status 0, else says how it ended, that it took too
+ * long, or printed too much; it was killed then with its process group.  output is
+ * NUL-terminated and the capture's.
  */
 typedef void capture_callback(const char *failure, char *output, size_t size, void *arg);
 

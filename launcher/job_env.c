@@ -86,7 +86,10 @@ static int hide(const char *name, const char *value, void *hidden)
 
 static int restore(const char *name, const char *value, void *restored)
 {
-	return match_hidden(name, NULL) ? env_set(restored, name + strlen(HIDDEN), value) : 0;
+	/* Nothing but what job_env_hide() hides. */
+	if (!match_hidden(name, NULL) || !begins_with_any(name + strlen(HIDDEN), families))
+		return 0;
+	return env_set(restored, name + strlen(HIDDEN), value);
 }
 
 static int copy(const char *name, const char *value, void *env)

@@ -16,8 +16,7 @@ struct loop_fd {
 	LIST_ENTRY(loop_fd) link;
 	struct loop *loop;
 	int fd;
-	uint32_t events; /* 0: not in the epoll set */
-	bool removed;	 /* waits in loop->removed until no event can name it any more */
+	uint32_t events; /* 0: not in the epoll set, and not called */
 	loop_fd_callback *callback;
 	void *arg;
 };
@@ -121,13 +120,13 @@ void loop_fd_remove(struct loop_fd *watch)
 		return;
 	loop = watch->loop;
 	loop_fd_events(watch, 0);
+	watch->events = 0;
 	LIST_REMOVE(watch, link);
-	if (loop->event_next < loop->event_count) {
-		watch->removed = true;
+	/* An event of this round may still name it. */
+	if (loop->event_next < loop->event_count)
 		LIST_INSERT_HEAD(&loop->removed, watch, link);
-	} else {
+	else
 		free(watch);
-	}
 	errno = saved;
 }
 
@@ -136,16 +135,10 @@ static void dispatch_fds(struct loop *loop)
 	while (!loop->stop && loop->event_next < loop->event_count) {
 		const struct epoll_event *event = &loop->events[loop->event_next++];
 		struct loop_fd *watch = event->data.ptr;
-		uint32_t events = event->events;
+		uint32_t events = event->events & (watch->events | EPOLLERR | EPOLLHUP);
 
-		if (watch->removed)
-			continue;
-		/* A callback of this round may have narrowed or paused the watch. */
-		if (watch->events)
-			events &= watch->events | EPOLLERR | EPOLLHUP;
-		else
-			events = 0;
-		if (events)
+		/* A callback of this round may have narrowed, paused or removed the watch. */
+		if (watch->events && events)
 			watch->callback(events, watch->arg);
 	}
 	if (loop->event_next == loop->event_count)

@@ -18,6 +18,9 @@
 /* The limit before spawn_no_core_dumps(): one per process, as the limit itself is. */
 static struct rlimit core_limit;
 static bool core_limit_taken;
+/* Likewise before spawn_many_files(). */
+static struct rlimit files_limit;
+static bool files_limit_taken;
 
 void spawn_no_core_dumps(void)
 {
@@ -25,6 +28,15 @@ void spawn_no_core_dumps(void)
 		return;
 	struct rlimit none = {.rlim_cur = 0, .rlim_max = core_limit.rlim_max};
 	core_limit_taken = setrlimit(RLIMIT_CORE, &none) == 0;
+}
+
+void spawn_many_files(void)
+{
+	if (files_limit_taken || getrlimit(RLIMIT_NOFILE, &files_limit) < 0)
+		return;
+	struct rlimit most = {.rlim_cur = files_limit.rlim_max,
+			      .rlim_max = files_limit.rlim_max};
+	files_limit_taken = setrlimit(RLIMIT_NOFILE, &most) == 0;
 }
 
 /* Moves the three above 2 first, so that none is overwritten before its turn; then into place.
@@ -70,6 +82,8 @@ static void become(const struct spawn_options *options, int report, pid_t parent
 	}
 	if (options->core_dumps && core_limit_taken)
 		setrlimit(RLIMIT_CORE, &core_limit);
+	if (files_limit_taken)
+		setrlimit(RLIMIT_NOFILE, &files_limit);
 	if (arrange_fds(wanted, &report) == 0 &&
 	    (!options->directory || chdir(options->directory) == 0))
 		execve(options->program, options->argv, options->environment);
@@ -91,7 +105,10 @@ pid_t spawn_process(const struct spawn_options *options, struct reason *reason)
 	if (pid < 0)
 		error = errno;
 	fd_close(&report[1]);
-	if (pid > 0 && read(report[0], &error, sizeof(error)) != sizeof(error))
+	ssize_t got = 0;
+	while (pid > 0 && (got = read(report[0], &error, sizeof(error))) < 0 && errno == EINTR)
+		;
+	if (pid > 0 && got != sizeof(error))
 		error = 0;
 	fd_close(&report[0]);
 	if (!error)

@@ -25,6 +25,11 @@ struct spawn_options {
 /* Sets this process' core limit to 0, since its memory holds keys. */
 void spawn_no_core_dumps(void);
 
+/* Raises this process' soft limit of open files to the hard one, since the head has connections
+ * of all nodes and clients; every child gets back what was before, which select(2) may rely on.
+ */
+void spawn_many_files(void);
+
 /* The pid, or -1 with errno and a reason when it could not be started, the failure of execve
  * included.  The child has default signals and no other fds. */
 pid_t spawn_process(const struct spawn_options *options, struct reason *reason);

@@ -9,7 +9,7 @@ load lib/session
 
 setup_file() {
 	jobs_cancel
-	JOB=$(submit -N4 --jupyter=$APP --wrap 'sjupyter wait; echo "wait said $?"')
+	JOB=$(submit -N4 "--jupyter=$APP" --wrap 'sjupyter wait; echo "wait said $?"')
 	export JOB
 	wait_serving "$JOB"
 }

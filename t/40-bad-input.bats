@@ -41,7 +41,7 @@ GOES_ON='until grep -q "failed\|no session" job-$SLURM_JOB_ID.log; do sleep 0.2;
 	local option
 	for option in --jupyter= --jupyter=a/b --jupyter=.. --jupyter=$'a\nb' --jupyter-idle=-1 --jupyter-idle=1:2:3:4 \
 		--jupyter-idle=soon --jupyter-warn=9999999999 --jupyter-start=later --jupyter-hub=ftp://x \
-		--jupyter-hub=http://u:p@h --jupyter-workers=dask:0 --jupyter-workers=dask:-1 --jupyter-workers=, \
+		--jupyter-hub=http://u:p@h --jupyter-workers=dask:0 --jupyter-workers=dask:-1 '--jupyter-workers=,' \
 		--jupyter-workers=dask:99999999999 --jupyter-init= --jupyter-dir= $'--jupyter-dir=/a\nb'; do
 		[[ $option == --jupyter= ]] && continue
 		submit_refused --jupyter "$option"
@@ -257,15 +257,14 @@ in_slurmd() {
 }
 
 @test "garbage, slow and half-open clients at both ports do not hurt the session" {
-	local job port ip ports
+	local job ip ports
 	job=$(submit "--jupyter=$APP" --wrap 'sjupyter wait')
 	wait_serving "$job"
 	ip=$(session_get "$job" 'r["endpoint"]["ip"]')
-	port=$(session_get "$job" 'r["endpoint"]["port"]')
-	ports=$(on_node n1 ss -Hltnp | grep "pid=$(session_get "$job" 'r["head"]["pid"]')," | grep -o ":[0-9]* " | tr -d ': ')
-	assert_has_not missing
-	[[ $(wc -w <<<"$ports") -eq 2 ]] || fail "the head listens on: $ports"
-	as_bob "$PYTHON" - "$ip" $ports <<-'END'
+	mapfile -t ports < <(on_node n1 ss -Hltnp |
+		grep "pid=$(session_get "$job" 'r["head"]["pid"]')," | grep -o ":[0-9]* " | tr -d ': ')
+	[[ ${#ports[@]} -eq 2 ]] || fail "the head listens on: ${ports[*]}"
+	as_bob "$PYTHON" - "$ip" "${ports[@]}" <<-'END'
 		import os, socket, sys
 		held = []
 		for port in map(int, sys.argv[2:]):

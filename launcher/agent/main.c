@@ -123,6 +123,8 @@ int main(int argc, char *argv[])
 	int rc = prepare(&agent, options, config);
 	if (rc == 0) {
 		spawn_no_core_dumps();
+		if (agent.rank == 0)
+			spawn_many_files();
 		rc = agent.rank == 0 ? head_run(&agent) : member_run(&agent);
 	}
 	loop_destroy(agent.loop);

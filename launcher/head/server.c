@@ -40,6 +40,7 @@ struct server {
 	int64_t served_since; /* loop_now(), 0: not serving */
 	bool has_served, stopping, guard_probed;
 	unsigned crashes, restarts;
+	struct reason verdict; /* why we ended it; empty: it ended by itself */
 };
 
 static void start_process(struct server *server);
@@ -116,7 +117,11 @@ static void crashed(struct server *server, const char *how)
 	struct reason reason;
 
 	last_words(server, line, sizeof(line));
-	reason_set(&reason, "%s %s%s%s", server->argv[0], how, line[0] ? ": " : "", line);
+	if (server->verdict.text[0])
+		reason_set(&reason, "%s: %s", server->argv[0], server->verdict.text);
+	else
+		reason_set(&reason, "%s %s%s%s", server->argv[0], how, line[0] ? ": " : "",
+			   line);
 	if (server->served_since && loop_now() - server->served_since > STABLE_MS)
 		server->crashes = 0;
 	server->served_since = 0;
@@ -150,7 +155,9 @@ static void on_exit_of_server(pid_t pid, int status, void *arg)
 	}
 	if (WIFSIGNALED(status))
 		snprintf(how, sizeof(how), "was ended by signal %d%s", WTERMSIG(status),
-			 WTERMSIG(status) == SIGKILL ? " (out of memory?)" : "");
+			 WTERMSIG(status) == SIGKILL && !server->stopping
+				 ? " (out of memory?)"
+				 : "");
 	else
 		snprintf(how, sizeof(how), "ended with exit status %d", WEXITSTATUS(status));
 	if (server->stopping)
@@ -162,12 +169,11 @@ static void on_exit_of_server(pid_t pid, int status, void *arg)
 		crashed(server, how);
 }
 
-/* Its exit is then told as the crash that it is, with our reason as its last words. */
+/* Its exit is then told as the crash that it is, for our reason whatever it still prints. */
 static void give_up(struct server *server, const char *reason)
 {
 	session_log_line(server->options->log, LOG_ERROR, "head", "%s", reason);
-	keep_tail(server, "\n", 1);
-	keep_tail(server, reason, strlen(reason));
+	reason_set(&server->verdict, "%s", reason);
 	loop_child_kill(server->child, SIGKILL);
 }
 
@@ -242,6 +248,7 @@ static int spawn(struct server *server, struct reason *reason)
 	/* A server that was killed leaves its socket. */
 	unlink(server->options->socket_path);
 	server->tail_used = 0;
+	server->verdict.text[0] = '\0';
 	server->pid = spawn_process(&options, reason);
 	fd_close(&ends[1]);
 	server->output_fd = ends[0];

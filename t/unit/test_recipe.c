@@ -191,6 +191,9 @@ static void test_set(void)
 	is_refused("path", "", value);
 	is_refused("ready", "api", ready);
 	is_refused("ready", "/a b", ready);
+	is_refused("guarded", "api", ready);
+	is_refused("guarded", "/a b", ready);
+	is_refused("jupyter_api", "api", ready);
 	is_refused("url", "lab", url);
 	is_refused("url", "/lab?token=x", url);
 	is_refused("url", "/lab#x", url);
@@ -208,10 +211,10 @@ static void test_set(void)
 	is_refused("prepend.", "x", name);
 	is_refused("prepend.PATH", "", value);
 	is_refused("env.A", "$x", dollars);
-	is_refused(
-		"env", "x",
-		"not allowed here: give title, command, path, ready, url, hint, ready_timeout, "
-		"env.NAME, prepend.NAME");
+	is_refused("env", "x",
+		   "not allowed here: give title, command, path, ready, guarded, jupyter_api, "
+		   "url, hint, ready_timeout, "
+		   "env.NAME, prepend.NAME");
 }
 
 static void test_environment(void)

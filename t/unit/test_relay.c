@@ -278,6 +278,102 @@ static void test_backpressure(void)
 	}
 }
 
+/* A still reader ends while much waits for it. */
+static void test_still_end(void)
+{
+	for (int i = 0; i < 4; i++) {
+		struct pair pair = pair_open();
+		int writer = i & 1 ? pair.server : pair.client,
+		    reader = i & 1 ? pair.client : pair.server;
+
+		fill(writer);
+		if (i & 2)
+			reset(reader);
+		else
+			close(reader);
+		ok(world_open(0), "a still %s %s", i & 1 ? "client" : "server",
+		   i & 2 ? "resets" : "ends");
+		close(writer);
+	}
+}
+
+/* Nothing that comes for a direction that waits already wakes the relay. */
+static void test_held_up(void)
+{
+	static char much[500000];
+	struct pair pair = pair_open();
+	size_t size = 0;
+	long switches;
+
+	/* Less than would stop the client too. */
+	while (size < sizeof(much)) {
+		ssize_t n = send(pair.client, much, sizeof(much) - size, MSG_DONTWAIT);
+
+		if (n < 0 && !(poll(&(struct pollfd){.fd = pair.client, .events = POLLOUT}, 1,
+				    500) == 1))
+			break;
+		size += n > 0 ? (size_t) n : 0;
+	}
+	poll(NULL, 0, 100);
+	switches = world_status("voluntary_ctxt_switches:");
+	for (int i = 0; i < 50; i++) {
+		size += send(pair.client, "x", 1, MSG_DONTWAIT) == 1;
+		poll(NULL, 0, 2);
+	}
+	ok(world_status("voluntary_ctxt_switches:") - switches < 25,
+	   "more for a server that is held up wakes nobody");
+	for (size_t left = size; left > 0;) {
+		ssize_t n = recv(pair.server, much, sizeof(much), 0);
+
+		if (n <= 0)
+			break;
+		left -= (size_t) n;
+		size = left;
+	}
+	is_int(size, 0, "it hears all in the end");
+	pair_close(&pair);
+	ok(world_open(0), "and ends");
+}
+
+/* What has happened by the time the relay comes to it. */
+static void test_late_relay(void)
+{
+	struct pair pair = pair_open();
+	char answer[16] = "";
+	int good = 0, wanted = 4 << 20;
+
+	ok(echoes(&pair), "while the relay is stopped");
+	kill(world.pid, SIGSTOP);
+	send(pair.client, "more", 4, 0);
+	send(pair.server, "late answer", 11, 0);
+	close(pair.server);
+	kill(world.pid, SIGCONT);
+	ok(recv(pair.client, answer, 11, MSG_WAITALL) == 11, "the server answers and closes");
+	close(pair.client);
+	ok(world_open(0), "the connection ends");
+
+	/* More than a turn's worth in one go, and no event after it. */
+	pair = pair_open();
+	if (setsockopt(pair.server, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) < 0) {
+		skip("needs root to make a socket's queue longer");
+		pair_close(&pair);
+		return;
+	}
+	for (int i = 0; i < 10; i++) {
+		struct stream out = {.fd = pair.server, .seed = 11, .size = 3 << 20},
+			      in = {.fd = pair.client, .seed = 12, .size = 3 << 20};
+
+		kill(world.pid, SIGSTOP);
+		stream_write(&out);
+		kill(world.pid, SIGCONT);
+		stream_read(&in);
+		good += in.done == out.done && in.sum == out.sum;
+	}
+	is_int(good, 10, "the server says much at once");
+	pair_close(&pair);
+	ok(world_open(0), "all end");
+}
+
 /* One client that takes all it can get, and one that asks small questions. */
 static void test_turns(void)
 {
@@ -311,6 +407,9 @@ int main(void)
 	test_resets();
 	test_server_close();
 	test_backpressure();
+	test_still_end();
+	test_held_up();
+	test_late_relay();
 	test_turns();
 	world_stop();
 	return world_done();

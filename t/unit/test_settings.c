@@ -251,9 +251,10 @@ static void test_form(void)
 		 "/site.conf:2: [site] logs: not known: give one of network, allow, ports, "
 		 "tmpdir, "
 		 "hub, idle, idle_max, warn, init_timeout, restarts, log, log_size");
-	is_wrong("[app x]\ncmd = x\n", "/site.conf:2: [app x] cmd: not known: give one of "
-				       "title, command, path, ready, "
-				       "url, hint, ready_timeout, env.NAME, prepend.NAME");
+	is_wrong("[app x]\ncmd = x\n",
+		 "/site.conf:2: [app x] cmd: not known: give one of "
+		 "title, command, path, ready, "
+		 "guarded, jupyter_api, url, hint, ready_timeout, env.NAME, prepend.NAME");
 	is_wrong("[site]\nlog = info\n\nlog = debug\n",
 		 "/site.conf:4: [site] log: given on line 2 already: give it once");
 	is_wrong("[app x]\nurl = /\nurl = /\n",

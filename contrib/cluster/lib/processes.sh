@@ -27,6 +27,10 @@ cgroup_remove() {
 # away), of the daemons, and of whatever belongs to the users made here.
 processes_list() {
 	local pid user
+	# A daemon that this script has just started, not in its namespace yet.
+	cat "$STATE"/pid/* 2>/dev/null | while read -r pid; do
+		awk -v parent=$$ '$3 != "Z" && $4 == parent { print $1 }' "/proc/$pid/stat" 2>/dev/null
+	done || true
 	grep -lsE " [^ ]*/spank-jupyter-cluster/$INSTANCE/munge(//deleted)? /run/munge " \
 		/proc/[0-9]*/mountinfo | cut -d/ -f3
 	for user in $(users_made); do
