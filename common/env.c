@@ -5,7 +5,6 @@
  * Entries are kept in their order in an array; a table of open addressing finds them by name.
  * A removed entry stays as a hole until the next growth, so that the table needs no deletion.
  */
-#define _GNU_SOURCE
 #include "env.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * File descriptors: see fd.h.  Used by every program as the user, and by the plugin in the
  * child that it forks from slurmstepd, so fd_close_from must be async-signal-safe.
  */
-#define _GNU_SOURCE
 #include "fd.h"
 
 #include <dirent.h>

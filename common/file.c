@@ -3,7 +3,6 @@
  * Small files and private directories: the second half of fd.h.  Used by jupyter-launch,
  * jupyter-agent and sjupyter, as the user; the plugin does without it.
  */
-#define _GNU_SOURCE
 #include "fd.h"
 
 #include <dirent.h>

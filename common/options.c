@@ -5,7 +5,6 @@
  * user, so it needs nothing but libc and keeps no state.  The grammar of a single value is in
  * options_check.c, the encoding of all in options_code.c.
  */
-#define _GNU_SOURCE
 #include "options.h"
 
 #include <errno.h>

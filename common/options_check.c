@@ -3,7 +3,6 @@
  * The grammar of each option's value: see options_check.h.  Runs wherever options.c does, on
  * values that anybody may have written, as the user and, in slurmstepd, as root.
  */
-#define _GNU_SOURCE
 #include "options_check.h"
 
 #include <errno.h>

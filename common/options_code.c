@@ -4,7 +4,6 @@
  * srun and slurmstepd; jupyter-launch and jupyter-agent decode, as the user, what went through
  * an environment that anybody may have changed.
  */
-#define _GNU_SOURCE
 #include "options.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * One line that tells a person why: see reason.h.  Used by every program as the user, and by
  * the plugin inside Slurm's processes, so it needs nothing but libc and keeps no state.
  */
-#define _GNU_SOURCE
 #include "reason.h"
 
 #include <errno.h>

@@ -4,7 +4,6 @@
  * as the user.  What a field may hold is in session_check.c, the file in session_read.c and
  * session_write.c.
  */
-#define _GNU_SOURCE
 #include "session.h"
 
 #include <errno.h>

@@ -4,7 +4,6 @@
  * a file that may be hostile, and by jupyter-launch and the head to what they are about to
  * write, as the user.
  */
-#define _GNU_SOURCE
 #include "session_private.h"
 
 #include <arpa/inet.h>

@@ -3,7 +3,6 @@
  * Reads the session record: see session.h.  Used by sjupyter, as the user, on a file that may
  * have been cut by a full disk, written by another version, or made by somebody to harm.
  */
-#define _GNU_SOURCE
 #include "session_private.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * The session record as JSON: see session.h.  Used by jupyter-launch and the head, which write
  * session.json, and by sjupyter for --json, all as the user.
  */
-#define _GNU_SOURCE
 #include "session_private.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * The user's state directory: see statedir.h.  Used by jupyter-launch, the head and sjupyter,
  * as the user.  How a session is found by what a person calls it is in statedir_find.c.
  */
-#define _GNU_SOURCE
 #include "statedir.h"
 
 #include <dirent.h>

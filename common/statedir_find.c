@@ -2,7 +2,6 @@
 /*
  * The session that a person means: see statedir.h.  Used by sjupyter, as the user.
  */
-#define _GNU_SOURCE
 #include "statedir.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * Which sessions there are: see statedir.h, and statedir_private.h for what statedir_find.c
  * needs of it.  Used by sjupyter, as the user.
  */
-#define _GNU_SOURCE
 #include "statedir.h"
 
 #include <dirent.h>

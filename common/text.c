@@ -4,7 +4,6 @@
  * plugin inside Slurm's processes, so it needs nothing but libc and keeps no state.  Words are
  * in text_words.c.
  */
-#define _GNU_SOURCE
 #include "text.h"
 
 #include <errno.h>

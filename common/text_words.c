@@ -4,7 +4,6 @@
  * jupyter-agent for the commands of recipes, and by sjupyter for lines that a person copies
  * into a shell, all as the user.
  */
-#define _GNU_SOURCE
 #include "text.h"
 
 #include <errno.h>

@@ -134,7 +134,8 @@ struct capture *capture_start(struct loop *loop, struct spawn_options *options, 
 	struct capture *capture = calloc(1, sizeof(*capture));
 	int ends[2] = {-1, -1};
 
-	if (!capture || !(capture->output = malloc(capture->size = max < 4096 ? max + 2 : 4096)) ||
+	if (!capture ||
+	    !(capture->output = malloc(capture->size = max < 4096 ? max + 2 : 4096)) ||
 	    pipe2(ends, O_CLOEXEC) < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
 		reason_set(reason, "%s: %s", options->program, strerror(errno));
 		goto error;

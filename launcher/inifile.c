@@ -8,7 +8,6 @@
  * is what it asks for, byte order mark, inline comments and over-long section names never reach
  * it.
  */
-#define _GNU_SOURCE
 #include "launcher/inifile.h"
 
 #include <errno.h>

@@ -15,8 +15,9 @@
 static const char *const families[] = {"SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SALLOC_",
 				       "PMI_",	 "PMI2_",   "PMIX_", NULL};
 /* What srun needs to find the job and the controller. */
-static const char *const for_srun[] = {"SLURM_JOB_ID", "SLURM_CONF", "SLURM_CLUSTER_NAME",
-				       "SLURM_WORKING_CLUSTER", NULL};
+static const char *const for_srun[] = {"SLURM_JOB_ID",	     "SLURM_CONF",
+				       "SLURM_CLUSTER_NAME", "SLURM_WORKING_CLUSTER",
+				       "SLURM_HET_SIZE",     NULL};
 /* What Slurm recorded for itself; never anybody's to inherit. */
 static const char *const dropped[] = {
 	"SLURM_SPANK_", "_SLURM_SPANK_",  "SPANK_", "SLURM_RLIMIT_",

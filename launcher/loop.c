@@ -4,7 +4,6 @@
  * children in loop_child.c.  Used by jupyter-launch, jupyter-agent and sjupyter tunnel, as the
  * user.
  */
-#define _GNU_SOURCE
 #include "launcher/loop_private.h"
 
 #include <errno.h>

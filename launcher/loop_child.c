@@ -4,7 +4,6 @@
  * of it.  Where there is none (Linux before 5.3, valgrind) SIGCHLD it is.  Called by the users
  * of loop.h, as the user.
  */
-#define _GNU_SOURCE
 #include "launcher/loop_private.h"
 
 #include <errno.h>

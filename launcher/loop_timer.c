@@ -4,7 +4,6 @@
  * there is no timer descriptor and no extra wake-up.  Called by loop.c and by its users, as the
  * user.
  */
-#define _GNU_SOURCE
 #include "launcher/loop_private.h"
 
 #include <limits.h>

@@ -4,7 +4,6 @@
  * sjupyter, as the user. What becomes of it for one session is in recipe_expand.c and
  * recipe_program.c.
  */
-#define _GNU_SOURCE
 #include "launcher/recipe.h"
 
 #include <errno.h>

@@ -2,7 +2,6 @@
 /*
  * The texts of a recipe for one session: see recipe.h.  Runs in jupyter-agent, as the user.
  */
-#define _GNU_SOURCE
 #include "launcher/recipe.h"
 
 #include <errno.h>

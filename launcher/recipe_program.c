@@ -4,7 +4,6 @@
  * PATH of the user's job: an activated virtual environment or module comes before what the site
  * has.
  */
-#define _GNU_SOURCE
 #include "launcher/recipe.h"
 
 #include <errno.h>

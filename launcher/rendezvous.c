@@ -35,12 +35,22 @@ int rendezvous_say(int fd, const char *text)
 	return send_line(fd, line, snprintf(line, sizeof(line), "say %s\n", safe.text));
 }
 
+int rendezvous_send_end(int fd)
+{
+	return send_line(fd, "end\n", 4);
+}
+
 int rendezvous_parse(const char *line, struct rendezvous *message)
 {
 	struct rendezvous parsed = {.kind = RENDEZVOUS_SAY};
 
 	if (!strncmp(line, "say ", 4) && strlen(line) < sizeof(parsed.text)) {
 		strcpy(parsed.text, line + 4);
+		*message = parsed;
+		return 0;
+	}
+	if (!strcmp(line, "end")) {
+		parsed.kind = RENDEZVOUS_END;
 		*message = parsed;
 		return 0;
 	}

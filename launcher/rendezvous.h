@@ -20,7 +20,8 @@ enum {
 
 enum rendezvous_kind {
 	RENDEZVOUS_ENDPOINT, /* where the control plane listens, and its public key */
-	RENDEZVOUS_SAY	     /* words for the job's stderr */
+	RENDEZVOUS_END,
+	RENDEZVOUS_SAY /* words for the job's stderr */
 };
 
 struct rendezvous {
@@ -32,6 +33,7 @@ struct rendezvous {
 
 /* Writes one line; fd is blocking.  0 or -1 with errno (EMSGSIZE when too long). */
 int rendezvous_send_endpoint(int fd, const char *endpoint, const char *key);
+int rendezvous_send_end(int fd);
 int rendezvous_say(int fd, const char *text);
 
 /* Parses one line without its newline; -1 with EPROTO. */

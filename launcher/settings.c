@@ -3,7 +3,6 @@
  * The site's settings and the recipes: see settings.h.  Runs in jupyter-launch, jupyter-agent
  * and sjupyter, as the user.
  */
-#define _GNU_SOURCE
 #include "launcher/settings.h"
 
 #include <dirent.h>

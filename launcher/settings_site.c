@@ -3,7 +3,6 @@
  * The keys of [site]: see settings_site.h.  Runs in jupyter-launch, jupyter-agent and sjupyter,
  * as the user.
  */
-#define _GNU_SOURCE
 #include "launcher/settings_site.h"
 
 #include <errno.h>
@@ -15,7 +14,7 @@
 
 #include "common/options.h"
 #include "common/text.h"
-#include "launcher/head/relay.h"
+#include "launcher/network.h"
 
 /* The defaults, and what man/spank-jupyter.conf.5 tells of them. */
 enum {
@@ -120,10 +119,10 @@ static int field_set(char **field, const char *value)
 
 static int set_network(struct settings *settings, size_t offset, const char *value)
 {
-	struct relay_network network;
+	struct network network;
 
 	(void) offset;
-	if (strchr(value, '/') == NULL || relay_network_parse(value, &network, NULL) != 0)
+	if (strchr(value, '/') == NULL || network_parse(value, &network, NULL) != 0)
 		return wrong();
 	return field_set(&settings->network, value);
 }
@@ -133,7 +132,7 @@ static int set_allow(struct settings *settings, size_t offset, const char *value
 {
 	char *copy = strdup(value), *list = malloc(strlen(value) + 1);
 	char *rest = copy, *to = list, *item;
-	struct relay_network network;
+	struct network network;
 	int result = -1;
 
 	(void) offset;
@@ -143,8 +142,7 @@ static int set_allow(struct settings *settings, size_t offset, const char *value
 		item += strspn(item, " ");
 		for (size_t end = strlen(item); end > 0 && item[end - 1] == ' '; end--)
 			item[end - 1] = '\0';
-		if (strchr(item, '/') == NULL ||
-		    relay_network_parse(item, &network, NULL) != 0) {
+		if (strchr(item, '/') == NULL || network_parse(item, &network, NULL) != 0) {
 			result = wrong();
 			goto done;
 		}

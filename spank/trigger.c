@@ -45,7 +45,7 @@ bool trigger_is_due(spank_t spank)
 }
 
 /* In the grandchild: nothing of slurmstepd's may leak into the launcher. */
-static void become_launcher(char *const argv[], char *const environment[])
+static void become_launcher(char *const argv[], char *const environment[], int report)
 {
 	struct sigaction standard = {.sa_handler = SIG_DFL};
 	sigset_t none;
@@ -59,9 +59,13 @@ static void become_launcher(char *const argv[], char *const environment[])
 	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 ||
 	    (fcntl(2, F_GETFD) < 0 && dup2(null_fd, 2) < 0))
 		_exit(126);
-	fd_close_from(3);
+	/* The report is kept as fd 3, close-on-exec, all others go. */
+	if (report != 3 && dup3(report, 3, O_CLOEXEC) < 0)
+		_exit(126);
+	fd_close_from(4);
 	execve(argv[0], argv, environment);
-	_exit(127);
+	int error = errno;
+	_exit(write(3, &error, sizeof(error)) == sizeof(error) ? 127 : 126);
 }
 
 /* The job's environment as the task has it, without what would make a session in a session. */
@@ -76,7 +80,7 @@ static int start(char *const argv[], char *const environment[])
 	if (middle == 0) {
 		pid_t launcher = fork();
 		if (launcher == 0)
-			become_launcher(argv, environment);
+			become_launcher(argv, environment, failed[1]);
 		error = launcher < 0 ? errno : 0;
 		if (error && write(failed[1], &error, sizeof(error)) < 0)
 			_exit(1);
@@ -99,9 +103,10 @@ int trigger_start(spank_t spank, const struct options *options, const char *conf
 		  struct reason *reason)
 {
 	char program[] = PKGLIBEXECDIR "/jupyter-launch";
-	char config_word[4096 + 16], time_word[64];
+	char config_word[4096 + 16], time_word[64], task_word[32];
 	char *options_word = NULL;
-	char *argv[5] = {program, NULL, time_word, config ? config_word : NULL, NULL};
+	char *argv[6] = {program, NULL, time_word, task_word, config ? config_word : NULL,
+			 NULL};
 	char **environment = NULL;
 	struct timespec now;
 	int rc = -1;
@@ -114,6 +119,8 @@ int trigger_start(spank_t spank, const struct options *options, const char *conf
 	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(time_word, sizeof(time_word), "--triggered=%lld.%06ld", (long long) now.tv_sec,
 		 now.tv_nsec / 1000);
+	/* Where processes are not tracked, it lets go of the task's stderr with the task. */
+	snprintf(task_word, sizeof(task_word), "--task=%d", (int) getpid());
 	if (config)
 		snprintf(config_word, sizeof(config_word), "--config=%s", config);
 	char *encoded = options_encode(options);
@@ -124,7 +131,7 @@ int trigger_start(spank_t spank, const struct options *options, const char *conf
 	}
 	argv[1] = options_word;
 	if (start(argv, environment) < 0) {
-		reason_set(reason, "fork: %s", strerror(errno));
+		reason_set(reason, "%s: %s", program, strerror(errno));
 		goto out;
 	}
 	rc = 0;

@@ -146,6 +146,13 @@ has_job() { newest_job; }
 	assert_equal "$output" ""
 }
 
+@test "a heterogeneous job has its session on the first component" {
+	local job
+	job=$(submit -N2 "--jupyter=$APP" : -N1 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	assert_equal "$(session_get "$job" 'len(r["nodes"])')" 2
+}
+
 @test "each task of a job array has its own" {
 	local job
 	job=$(submit --array=1-2 "--jupyter=$APP" --wrap 'sjupyter wait')

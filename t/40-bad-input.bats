@@ -101,6 +101,27 @@ GOES_ON='until grep -q "failed\|no session" job-$SLURM_JOB_ID.log; do sleep 0.2;
 	failed_with "$job" "--jupyter-dir=/no/such/dir"
 }
 
+# The session's step has gone and its lock with it, while the job goes on.
+step_has_gone() { [[ $(steps_of "$1") != *jupyter* ]]; }
+
+@test "a session that fails at once leaves no step, and another one can be started" {
+	local job
+	job=$(submit -N2 "--jupyter=$APP" --jupyter-dir=/no/such/dir --wrap "$GOES_ON; sleep 600")
+	failed_with "$job" "--jupyter-dir=/no/such/dir"
+	wait_until 20 step_has_gone "$job"
+	as_alice sjupyter start "$job" "--jupyter=$APP" --jupyter-dir=/tmp
+	wait_serving "$job"
+}
+
+@test "an init file may leave a process in the background" {
+	as_alice bash -c 'echo "sleep 600 & export FROM_INIT=yes" >background.sh'
+	local job
+	job=$(submit "--jupyter=$APP" --jupyter-init=background.sh --wrap 'sjupyter wait')
+	wait_serving "$job"
+	run client "$job" exec 'import os; print(os.environ["FROM_INIT"])'
+	assert_has yes
+}
+
 @test "an init file's environment reaches server and kernels" {
 	as_alice bash -c 'printf "%s\n" "export FROM_INIT=\"two words\"" "echo noise; echo noise >&2" >init.sh'
 	local job

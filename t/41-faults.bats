@@ -86,6 +86,21 @@ server_is_not() {
 	"$CLUSTER" link n2 up
 }
 
+@test "signals that are meant for the user's steps do not end the session" {
+	local job
+	job=$(submit -N2 "--jupyter=$APP" --wrap 'trap : USR1 USR2; sjupyter wait')
+	wait_serving "$job"
+	wait_until 30 session_is "$job" ready
+	as_alice scancel --signal=USR1 "$job"
+	as_alice scancel --signal=USR2 "$job.0"
+	# What came before it has been handled when the next connection is answered.
+	run session_curl "$job" /api/status
+	assert_status 0
+	run steps_of "$job"
+	assert_has "$job.0 jupyter"
+	session_is "$job" ready
+}
+
 @test "a head that is killed is told as a failure, and the job goes on" {
 	local job
 	job=$(submit -N2 "--jupyter=$APP" --wrap 'sjupyter wait; echo "wait said $?"; sleep 60')

@@ -18,9 +18,11 @@ struct init_file {
 	void *arg;
 };
 
-/* fd 3 carries the environment, so that what the file prints is not taken for it. */
+/* fd 3 carries the environment, so that what the file prints is not taken for it.  No
+ * "||" behind the file: that would turn off its "set -e". */
 static const char script[] = "exec 3>&1 1>&2\n"
-			     ". \"$1\" || exit\n"
+			     ". \"$1\" 3>&-\n"
+			     "case $? in 0) ;; *) exit $? ;; esac\n"
 			     "exec /usr/bin/env -0 1>&3\n";
 
 static struct env *parse_environment(char *output, size_t size)

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,16 @@
 #include "launcher/spawn.h"
 
 enum { EXIT_USAGE = 2 };
+
+/* sbatch --signal and scancel --signal mean the user's steps, and reach ours too. */
+static void ignore_signals_for_others(void)
+{
+	static const int signals[] = {SIGUSR1, SIGUSR2,	  SIGQUIT, SIGALRM,
+				      SIGPROF, SIGVTALRM, SIGXCPU};
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_IGN);
+}
 
 static int complain(const char *what)
 {
@@ -122,6 +133,7 @@ int main(int argc, char *argv[])
 	options_init(&agent.options);
 	int rc = prepare(&agent, options, config);
 	if (rc == 0) {
+		ignore_signals_for_others();
 		spawn_no_core_dumps();
 		if (agent.rank == 0)
 			spawn_many_files();

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -31,6 +32,7 @@ struct member {
 	struct loop_fd *input;
 	struct loop_timer *deadline;
 	struct control_client *control;
+	bool welcomed;
 	int status;
 };
 
@@ -46,6 +48,7 @@ static void on_welcome(void *arg)
 {
 	struct member *member = arg;
 
+	member->welcomed = true;
 	loop_timer_set(member->deadline, -1);
 	memory_settle();
 }
@@ -100,8 +103,8 @@ static void input_ready(uint32_t events, void *arg)
 		return;
 	loop_fd_remove(member->input);
 	member->input = NULL;
-	if (!member->control)
-		end(member, 1, "jupyter-launch ended before it said where the head is");
+	if (!member->welcomed)
+		end(member, 1, "the head or jupyter-launch has ended before we could join");
 }
 
 static void deadline_over(void *arg)

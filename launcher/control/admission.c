@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See admission.h. */
-#define _GNU_SOURCE
 #include "launcher/control/admission.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See connections.h. */
-#define _GNU_SOURCE
 #include "launcher/control/connections.h"
 
 #include <errno.h>

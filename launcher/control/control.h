@@ -21,6 +21,8 @@ enum {
 	CONTROL_TYPE_MAX = 32, /* bytes of a message's type with NUL; a name by text_is_name */
 	CONTROL_PAYLOAD_MAX = 65536,   /* bytes of a message's payload */
 	CONTROL_HEARTBEAT_MS = 15000,  /* each side is heard at least so often */
+	CONTROL_REJOIN_MS = 15000,     /* after a connection has ended: a head that lives takes
+					* the next one at once */
 	CONTROL_SILENCE_MS = 50000,    /* three heartbeats missed, and some: lost */
 	CONTROL_CREDENTIAL_TTL_S = 60, /* of the munge credential */
 	CONTROL_MUNGE_MS = 30000,      /* munged may be down so long while an agent joins */

@@ -5,7 +5,6 @@
  *
  * Each connection is a new socket (dealer.h) and begins with a hello of its own (hello.h).
  */
-#define _GNU_SOURCE
 #include "launcher/control/control.h"
 
 #include <errno.h>
@@ -64,6 +63,7 @@ struct control_client {
 };
 
 static void client_free(struct control_client *client);
+static void silence_watch(struct control_client *client, int64_t now);
 
 static void enter(struct control_client *client)
 {
@@ -296,6 +296,17 @@ static int connection_open(struct control_client *client)
 	return 0;
 }
 
+/* A connection that has ended says more than silence does: the head is given less time. */
+static void hurry(struct control_client *client)
+{
+	int64_t now = loop_now(), heard = now - client->silence_ms + CONTROL_REJOIN_MS;
+
+	if (client->heard <= heard)
+		return;
+	client->heard = heard;
+	silence_watch(client, now);
+}
+
 /* What the head sent before the connection went is read first. */
 static void on_settle(void *arg)
 {
@@ -311,6 +322,8 @@ static void on_settle(void *arg)
 	if (count == SETTLE_BATCH) {
 		loop_timer_set(client->settle, 0);
 	} else if (!client->ending && client->state != CLIENT_OVER) {
+		if (client->state == CLIENT_WELCOMED)
+			hurry(client);
 		connection_close(client);
 		client->state = CLIENT_WAITING;
 		retry_later(client);

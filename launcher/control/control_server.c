@@ -4,7 +4,6 @@
  * Runs in the head's event loop, as the user.  Agents are kept in roster.c, connections in
  * connections.c, and hellos are judged in admission.c.
  */
-#define _GNU_SOURCE
 #include "launcher/control/control.h"
 
 #include <errno.h>

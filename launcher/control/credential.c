@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See credential.h. */
-#define _GNU_SOURCE
 #include "launcher/control/credential.h"
 
 #include <errno.h>

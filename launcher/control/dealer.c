@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See dealer.h. */
-#define _GNU_SOURCE
 #include "launcher/control/dealer.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See frame.h. */
-#define _GNU_SOURCE
 #include "launcher/control/frame.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See hello.h. */
-#define _GNU_SOURCE
 #include "launcher/control/hello.h"
 
 #include <errno.h>

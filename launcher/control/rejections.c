@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See rejections.h. */
-#define _GNU_SOURCE
 #include "launcher/control/rejections.h"
 
 int rejections_add(struct rejections *rejections, const char *address, const char *reason,

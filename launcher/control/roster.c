@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See roster.h. */
-#define _GNU_SOURCE
 #include "launcher/control/roster.h"
 
 #include <stdlib.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See router.h. */
-#define _GNU_SOURCE
 #include "launcher/control/router.h"
 
 #include <arpa/inet.h>

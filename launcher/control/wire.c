@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See wire.h. */
-#define _GNU_SOURCE
 #include "launcher/control/wire.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See worker.h. */
-#define _GNU_SOURCE
 #include "launcher/control/worker.h"
 
 #include <errno.h>

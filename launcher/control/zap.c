@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See zap.h. */
-#define _GNU_SOURCE
 #include "launcher/control/zap.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See zmq_watch.h. */
-#define _GNU_SOURCE
 #include "launcher/control/zmq_watch.h"
 
 #include <errno.h>

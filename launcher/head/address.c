@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "launcher/head/address.h"
-#include "launcher/head/relay.h"
+#include "launcher/network.h"
 
 static const void *raw(const struct sockaddr *address)
 {
@@ -62,18 +62,18 @@ static const struct sockaddr *first(const struct ifaddrs *list, int family, bool
 int address_choose(const char *network_text, const char *node, char ip[INET6_ADDRSTRLEN],
 		   struct reason *reason)
 {
-	struct relay_network network;
+	struct network network;
 	struct ifaddrs *list = NULL;
 	const struct sockaddr *address = NULL;
 
-	if (network_text && relay_network_parse(network_text, &network, reason) < 0)
+	if (network_text && network_parse(network_text, &network, reason) < 0)
 		return reason_prefix(reason, "network of the site's settings");
 	if (getifaddrs(&list) < 0)
 		return reason_set(reason, "this node's addresses: %s", strerror(errno));
 	if (network_text) {
 		for (const struct ifaddrs *i = list; i && !address; i = i->ifa_next)
 			if ((is_usable(i, false) || is_usable(i, true)) &&
-			    relay_network_contains(&network, i->ifa_addr))
+			    network_contains(&network, i->ifa_addr))
 				address = i->ifa_addr;
 	} else if (!(address = by_name(list, node)) &&
 		   !(address = first(list, AF_INET, false)) &&

@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/fd.h"
 #include "launcher/head/head.h"
+#include "launcher/rendezvous.h"
 
 enum {
 	/* For the server to end by itself. Slurm's KillWait is 30 s by default and 5 s at
@@ -203,6 +205,7 @@ int head_run(struct agent *agent)
 	if (loop_run(agent->loop) < 0)
 		head.status = 1;
 out:
+	rendezvous_send_end(STDOUT_FILENO);
 	destroy(&head);
 	return head.status;
 }

@@ -49,6 +49,9 @@ static void on_answer(const char *failure, char *output, size_t size, void *arg)
 	bool known = !failure && job_end_parse(output, &end) == 0;
 	capture_destroy(job_end->query);
 	job_end->query = NULL;
+	/* A controller that is busy now is not later. */
+	if (failure)
+		loop_timer_set(job_end->timer, DEADLINE_MS);
 	if (!known)
 		return;
 	if (end != job_end->end) {
@@ -70,19 +73,24 @@ static void ask(void *arg)
 	char *argv[] = {"squeue",      "--noheader", "--jobs", (char *) job_end->options.job_id,
 			"--format=%e", NULL};
 
+	/* The user may have another form of time in mind than we can read. */
+	struct env *environment = env_create(env_vector(job_end->options.environment));
 	char *program = spawn_find("squeue", env_get(job_end->options.environment, "PATH"));
-	if (!program)
-		return;
+	if (!program || !environment ||
+	    env_set(environment, "SLURM_TIME_FORMAT", "standard") < 0)
+		goto out;
 	struct spawn_options spawn = {
 		.program = program,
 		.argv = argv,
-		.environment = env_vector(job_end->options.environment),
+		.environment = env_vector(environment),
 		.in = -1,
 		.err = -1,
 	};
 	capture_destroy(job_end->query);
 	job_end->query = capture_start(job_end->loop, &spawn, ANSWER_MAX, DEADLINE_MS,
 				       on_answer, job_end, NULL);
+out:
+	env_destroy(environment);
 	free(program);
 }
 

@@ -4,7 +4,6 @@
  * as the user.  The server is the user's program, so what it answers is read with suspicion:
  * the status line and no more, from at most REPLY_MAX bytes.
  */
-#define _GNU_SOURCE
 #include "launcher/head/probe.h"
 
 #include <errno.h>

@@ -4,7 +4,6 @@
  * the server is not there, and connects them to it; relay_connection.c carries their bytes.
  * Called by the head, in its event loop, as the user.
  */
-#define _GNU_SOURCE
 #include "launcher/head/relay.h"
 
 #include <errno.h>
@@ -46,7 +45,7 @@ struct relay {
 	struct relay_shared shared;
 	struct sockaddr_storage address; /* of the backend */
 	socklen_t address_length;
-	struct relay_network *networks;
+	struct network *networks;
 	size_t network_count;
 	int64_t hold_ms;
 	size_t connections_max;
@@ -187,7 +186,7 @@ void relay_backend(struct relay *relay, bool up)
 static bool allowed(const struct relay *relay, const struct sockaddr *peer)
 {
 	for (size_t i = 0; i < relay->network_count; i++)
-		if (relay_network_contains(&relay->networks[i], peer))
+		if (network_contains(&relay->networks[i], peer))
 			return true;
 	return relay->network_count == 0;
 }

@@ -14,22 +14,9 @@
 
 #include "common/reason.h"
 #include "launcher/loop.h"
+#include "launcher/network.h"
 
 struct relay;
-
-/* A network in CIDR form; v4 or v6 (v4-mapped v6 peers are matched as v4). */
-struct relay_network {
-	int family;
-	uint8_t address[16];
-	unsigned prefix;
-};
-/* ADDRESS/BITS, or an address alone; no bits set beyond the prefix.  -1 with EINVAL. */
-int relay_network_parse(const char *cidr, struct relay_network *network, struct reason *reason);
-/* CIDRs separated by commas; NULL: none.  Caller frees *networks.  0, or -1 and a reason. */
-int relay_networks_parse(const char *cidrs, struct relay_network **networks, size_t *count,
-			 struct reason *reason);
-bool relay_network_contains(const struct relay_network *network,
-			    const struct sockaddr *address);
 
 /* A client that may come in before the backend is up waits this long. */
 enum {
@@ -43,7 +30,7 @@ struct relay_options {
 	/* The backend instead, where socket_path is NULL: of any family; copied. */
 	const struct sockaddr *backend;
 	socklen_t backend_length;
-	const struct relay_network *networks; /* allowed peers; copied; none: everybody */
+	const struct network *networks; /* allowed peers; copied; none: everybody */
 	size_t network_count;
 	int64_t hold_ms;	/* 0: RELAY_HOLD_MS */
 	size_t connections_max; /* 0: RELAY_CONNECTIONS_MAX */

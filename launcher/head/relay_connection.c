@@ -9,7 +9,6 @@
  * direction (in the pipe, or copied aside), and nothing more is read until it has gone: that is
  * the backpressure.  A connection at rest holds its two sockets and nothing else.
  */
-#define _GNU_SOURCE
 #include "launcher/head/relay_connection.h"
 
 #include <errno.h>

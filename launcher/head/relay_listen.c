@@ -3,7 +3,6 @@
  * Takes ip:port for the session: see relay_listen() in relay.h.  Called once by the head when
  * it starts, as the user.
  */
-#define _GNU_SOURCE
 #include "launcher/head/relay.h"
 
 #include <arpa/inet.h>

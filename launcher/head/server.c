@@ -155,16 +155,14 @@ static void on_exit_of_server(pid_t pid, int status, void *arg)
 	}
 	if (WIFSIGNALED(status))
 		snprintf(how, sizeof(how), "was ended by signal %d%s", WTERMSIG(status),
-			 WTERMSIG(status) == SIGKILL && !server->stopping
-				 ? " (out of memory?)"
-				 : "");
+			 WTERMSIG(status) == SIGKILL && !server->stopping ? " (out of memory?)"
+									  : "");
 	else
 		snprintf(how, sizeof(how), "ended with exit status %d", WEXITSTATUS(status));
 	if (server->stopping)
 		end(server, true, how);
 	else if (server->has_served && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		end(server, true,
-		    "the server was shut down by its user");
+		end(server, true, "the server was shut down by its user");
 	else
 		crashed(server, how);
 }

@@ -23,14 +23,14 @@ static int open_port(struct head *head, struct reason *reason)
 {
 	struct agent *agent = head->agent;
 	struct relay_options options = {.socket_path = head->socket_path};
-	struct relay_network *networks = NULL;
+	struct network *networks = NULL;
 	unsigned port;
 	int rc = -1;
 
 	if (address_choose(agent->settings->network, agent->node, head->ip, reason) < 0)
 		return -1;
-	if (relay_networks_parse(agent->settings->allow, &networks, &options.network_count,
-				 reason) < 0)
+	if (network_list_parse(agent->settings->allow, &networks, &options.network_count,
+			       reason) < 0)
 		return reason_prefix(reason, "allow of the site's settings");
 	options.networks = networks;
 	int fd = relay_listen(head->ip, agent->settings->port_first, agent->settings->port_last,

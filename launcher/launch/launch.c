@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/env.h"
 #include "common/fd.h"
+#include "common/hostlist.h"
 #include "common/lock.h"
 #include "common/options.h"
 #include "common/session.h"
@@ -38,10 +40,11 @@ struct launch {
 	int lock_fd;
 	struct session_log *log;
 	struct loop *loop;
-	struct loop_fd *out_watch, *err_watch;
+	struct loop_fd *out_watch, *err_watch, *task_watch;
+	int task_fd;			/* pidfd of the task whose stderr we hold */
 	int to_srun, from_srun, errors; /* our ends of srun's stdio */
 	struct rendezvous_reader out_reader, err_reader;
-	char last_error[REASON_MAX]; /* srun's, for the reason of a failure */
+	char first_error[REASON_MAX]; /* srun's, for the reason of a failure */
 	bool head_spoke;
 	int status; /* of srun, as of waitpid */
 };
@@ -141,6 +144,11 @@ static void head_says(char *line, void *arg)
 				 line);
 		return;
 	}
+	/* The end of their stdin ends the members that the head could not tell. */
+	if (message.kind == RENDEZVOUS_END) {
+		fd_close(&launch->to_srun);
+		return;
+	}
 	if (message.kind == RENDEZVOUS_SAY) {
 		launch->head_spoke = true;
 		say(message.text);
@@ -151,7 +159,6 @@ static void head_says(char *line, void *arg)
 	if (rendezvous_send_endpoint(launch->to_srun, message.endpoint, message.key) < 0)
 		session_log_line(launch->log, LOG_ERROR, "launch", "srun's stdin: %s",
 				 strerror(errno));
-	fd_close(&launch->to_srun);
 }
 
 static void srun_says(char *line, void *arg)
@@ -163,7 +170,9 @@ static void srun_says(char *line, void *arg)
 	if (strncmp(line, "srun: ", 6) && strncmp(line, "slurmstepd: ", 12) &&
 	    strncmp(line, "jupyter-agent: ", 15))
 		return;
-	snprintf(launch->last_error, sizeof(launch->last_error), "%s", line);
+	/* The first says what has happened, the others what came of it. */
+	if (!launch->first_error[0])
+		snprintf(launch->first_error, sizeof(launch->first_error), "%s", line);
 }
 
 static void drain(struct rendezvous_reader *reader, int fd, struct loop_fd **watch,
@@ -214,6 +223,20 @@ static void ignore_signal(int signo, void *arg)
 
 	session_log_line(launch->log, LOG_INFO, "launch", "signal %d: waiting for the step",
 			 signo);
+}
+
+/* An srun or salloc ends when all writers of its task's stderr have. */
+static void task_ended(uint32_t events, void *arg)
+{
+	struct launch *launch = arg;
+	int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	(void) events;
+	loop_fd_remove(launch->task_watch);
+	launch->task_watch = NULL;
+	if (null_fd < 0 || dup2(null_fd, STDERR_FILENO) < 0)
+		close(STDERR_FILENO);
+	fd_close(&null_fd);
 }
 
 static int run_step(struct launch *launch, struct reason *reason)
@@ -294,7 +317,7 @@ static int last_word(struct launch *launch)
 	else
 		snprintf(how, sizeof(how), "srun: exit status %d", WEXITSTATUS(launch->status));
 	reason_set(&reason, "the session step ended unexpectedly (%s)%s%s", how,
-		   launch->last_error[0] ? ": " : "", launch->last_error);
+		   launch->first_error[0] ? ": " : "", launch->first_error);
 	return fail(launch, reason.text);
 }
 
@@ -304,6 +327,8 @@ static int read_job(struct launch *launch, struct reason *reason)
 
 	launch->job_id = env_get(launch->environment, "SLURM_JOB_ID");
 	unsigned long number;
+	char **names;
+	size_t count;
 	if (!launch->job_id || text_to_ulong(launch->job_id, 1, UINT32_MAX, &number) < 0)
 		return reason_set(reason, "SLURM_JOB_ID is %s: run this inside a job",
 				  launch->job_id ? launch->job_id : "not set");
@@ -312,6 +337,15 @@ static int read_job(struct launch *launch, struct reason *reason)
 	if (!nodes || text_to_ulong(nodes, 1, SESSION_NODES_MAX, &launch->nodes) < 0)
 		return reason_set(reason, "SLURM_JOB_NUM_NODES is %s: 1 to %d are allowed",
 				  nodes ? nodes : "not set", SESSION_NODES_MAX);
+	/* In a step over several components of a heterogeneous job these count all; ours is on
+	 * the first.  PACK is Slurm's older word for it. */
+	const char *first = env_get(launch->environment, "SLURM_JOB_NODELIST_HET_GROUP_0");
+	if (!first)
+		first = env_get(launch->environment, "SLURM_JOB_NODELIST_PACK_GROUP_0");
+	if (first && hostlist_expand(first, SESSION_NODES_MAX, &names, &count) == 0) {
+		launch->nodes = count;
+		hostlist_free(names, count);
+	}
 	return 0;
 }
 
@@ -355,6 +389,12 @@ static int launch_prepared(struct launch *launch)
 	int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		loop_signal_add(launch->loop, signals[i], ignore_signal, launch);
+	if (launch->options->task > 0 &&
+	    (launch->task_fd = (int) syscall(SYS_pidfd_open, launch->options->task, 0)) >= 0)
+		launch->task_watch =
+			loop_fd_add(launch->loop, launch->task_fd, EPOLLIN, task_ended, launch);
+	else if (launch->options->task > 0 && errno == ESRCH)
+		task_ended(0, launch);
 	if (run_step(launch, &reason) < 0)
 		fail(launch, reason.text);
 	else
@@ -369,6 +409,7 @@ int launch_run(const struct launch_options *options)
 	struct launch launch = {.options = options,
 				.state_fd = -1,
 				.lock_fd = -1,
+				.task_fd = -1,
 				.to_srun = -1,
 				.from_srun = -1,
 				.errors = -1};
@@ -376,7 +417,9 @@ int launch_run(const struct launch_options *options)
 
 	loop_fd_remove(launch.out_watch);
 	loop_fd_remove(launch.err_watch);
+	loop_fd_remove(launch.task_watch);
 	loop_destroy(launch.loop);
+	fd_close(&launch.task_fd);
 	session_log_destroy(launch.log);
 	settings_destroy(launch.settings);
 	env_destroy(launch.environment);

@@ -45,6 +45,7 @@ int main(int argc, char *argv[])
 	static const struct option words[] = {{"options", required_argument, NULL, 'o'},
 					      {"config", required_argument, NULL, 'c'},
 					      {"triggered", required_argument, NULL, 't'},
+					      {"task", required_argument, NULL, 'p'},
 					      {"check-app", required_argument, NULL, 'a'},
 					      {NULL, 0, NULL, 0}};
 	struct launch_options launch = {0};
@@ -64,6 +65,9 @@ int main(int argc, char *argv[])
 			break;
 		case 't':
 			launch.triggered = optarg;
+			break;
+		case 'p':
+			launch.task = (pid_t) strtol(optarg, NULL, 10);
 			break;
 		case 'a':
 			app = optarg;

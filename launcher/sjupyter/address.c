@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See address.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/address.h"
 
 #include <errno.h>

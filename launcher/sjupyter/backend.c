@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See backend.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/backend.h"
 
 #include <arpa/inet.h>

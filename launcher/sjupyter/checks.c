@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See checks.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/checks.h"
 
 #include <errno.h>

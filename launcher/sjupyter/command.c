@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See command.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/command.h"
 
 #include <errno.h>

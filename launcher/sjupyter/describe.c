@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See describe.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/describe.h"
 
 #include <errno.h>

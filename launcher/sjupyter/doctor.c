@@ -3,7 +3,6 @@
  * sjupyter doctor: whether everything that a session needs is there, and what to do where it is
  * not.  As the user, on the login host; by a short job also on a compute node.
  */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/doctor.h"
 
 #include <getopt.h>

@@ -2,7 +2,6 @@
 /*
  * The doctor's checks on the host that this runs on: see doctor.h.
  */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/doctor.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * The doctor's job: runs sjupyter itself on a compute node by srun and takes its findings: see
  * doctor.h.  As the user, on the login host.
  */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/doctor.h"
 
 #include <errno.h>

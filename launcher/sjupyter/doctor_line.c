@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See doctor_line.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/doctor_line.h"
 
 #include <arpa/inet.h>

@@ -3,7 +3,6 @@
  * The doctor's checks on a compute node, as the task of the doctor's job: see doctor.h.  What
  * it finds goes to stdout as lines of JSON, which srun carries to doctor_job.c.
  */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/doctor.h"
 
 #include <errno.h>

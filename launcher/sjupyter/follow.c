@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See follow.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/follow.h"
 
 #include <errno.h>

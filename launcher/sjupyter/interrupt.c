@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See interrupt.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/interrupt.h"
 
 #include <errno.h>

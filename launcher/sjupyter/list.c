@@ -3,7 +3,6 @@
  * sjupyter list: this user's sessions, by their records and what the queue has of their jobs.
  * As the user.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
 /*
  * sjupyter log: what the session has logged.  As the user.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See log_tail.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/log_tail.h"
 
 #include <errno.h>

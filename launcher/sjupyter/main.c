@@ -4,7 +4,6 @@
  * a person or a job script, as the user, on the login host or inside a job.  This file finds
  * the command; each has a file of its own.
  */
-#define _GNU_SOURCE
 #include "config.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See output.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/output.h"
 
 #include <errno.h>

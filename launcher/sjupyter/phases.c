@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See phases.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/phases.h"
 
 #include <stdio.h>

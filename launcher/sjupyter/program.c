@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See program.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/program.h"
 
 #include <errno.h>

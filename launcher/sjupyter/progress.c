@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See progress.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/progress.h"
 
 #include <stdarg.h>

@@ -2,7 +2,6 @@
 /*
  * Asks squeue, scontrol and scancel: see queue.h.
  */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/queue.h"
 
 #include <errno.h>

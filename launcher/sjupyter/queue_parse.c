@@ -3,7 +3,6 @@
  * Reads what squeue and scontrol print: see queue.h.  Another user cannot write there, but a
  * job's own texts stand in it, so every field is checked.
  */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/queue.h"
 
 #include <errno.h>

@@ -2,7 +2,6 @@
 /*
  * Slurm's states and reasons of jobs, for people: see queue.h.
  */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/queue.h"
 
 #include <stdio.h>

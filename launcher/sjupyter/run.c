@@ -3,7 +3,6 @@
  * sjupyter run: submits with sbatch, then shows how the job comes to its session.  As the user,
  * on the login host.  The submission is in submit.c.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

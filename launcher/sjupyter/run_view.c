@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See run_view.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/run_view.h"
 
 #include <errno.h>

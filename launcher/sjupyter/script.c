@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See script.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/script.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See slurm_env.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/slurm_env.h"
 
 #include <stdint.h>

@@ -3,7 +3,6 @@
  * sjupyter start: starts a session in an allocation that has none, from inside the job or from
  * outside.  As the user.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>

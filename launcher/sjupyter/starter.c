@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See starter.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/starter.h"
 
 #include <errno.h>

@@ -2,7 +2,6 @@
 /*
  * sjupyter status: one session in words.  As the user.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,6 @@
  * sjupyter stop: ends a session in order, by SIGTERM to its step, and its job where that is
  * asked for.  As the user.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

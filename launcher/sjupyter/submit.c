@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See submit.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/submit.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See target.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/target.h"
 
 #include <errno.h>

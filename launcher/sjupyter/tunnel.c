@@ -3,7 +3,6 @@
  * sjupyter tunnel: a port of this host's loopback, or a unix socket, that leads to a session.
  * As the user, on the login host.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>

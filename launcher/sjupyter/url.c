@@ -2,7 +2,6 @@
 /*
  * sjupyter url: the whole URL of a session, with its token.  As the user.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 

@@ -3,7 +3,6 @@
  * sjupyter wait: blocks until a session has ended, or serves.  The body of a job that is
  * nothing but a session.  As the user, mostly in the job's batch script.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See wait_begin.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/wait_begin.h"
 
 #include <errno.h>

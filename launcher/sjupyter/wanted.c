@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See wanted.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/wanted.h"
 
 #include <getopt.h>

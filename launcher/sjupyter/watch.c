@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* See watch.h. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/watch.h"
 
 #include <errno.h>

@@ -10,7 +10,6 @@
  * Everything shares the machine: what 10,000 nodes do at once (their half of the handshakes,
  * making the credentials) is done by the same cores that the head runs on.
  */
-#define _GNU_SOURCE
 #include <sys/resource.h>
 #include <time.h>
 #include <zmq.h>

@@ -11,7 +11,6 @@
  * copied, and a machine of two cores has one core too few for the three of them; "10 Gbit/s" is
  * the same with a client that takes or gives no more than such a link does.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>

@@ -3,7 +3,6 @@
  * Fuzzes the parsers of the control plane's frames.  The input's first byte chooses the parser,
  * the rest is the frame.
  */
-#define _GNU_SOURCE
 #include "fuzz.h"
 
 #include <string.h>

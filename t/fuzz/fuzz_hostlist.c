@@ -2,7 +2,6 @@
 /*
  * Fuzz target: Slurm's short form of host names, common/hostlist.h.  The input is the text.
  */
-#define _GNU_SOURCE
 #include "fuzz.h"
 
 #include <errno.h>

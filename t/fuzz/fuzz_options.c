@@ -3,7 +3,6 @@
  * Fuzz target: the options' values and their encoding, common/options.h.  The input is an
  * encoded word, and, behind a first byte that chooses the option, a value.
  */
-#define _GNU_SOURCE
 #include "fuzz.h"
 
 #include <errno.h>

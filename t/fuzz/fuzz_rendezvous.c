@@ -3,7 +3,6 @@
  * Fuzz target: the lines between the head and jupyter-launch, launcher/rendezvous.h.  The input
  * is what comes through the pipe, in pieces whose size its first byte says.
  */
-#define _GNU_SOURCE
 #include "fuzz.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * Fuzz target: the session record, common/session.h.  The input is the file.  What is read must
  * be harmless to show, and come back from what is written of it.
  */
-#define _GNU_SOURCE
 #include "fuzz.h"
 
 #include <errno.h>

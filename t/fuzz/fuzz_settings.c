@@ -3,7 +3,6 @@
  * Fuzz target: the site's file, launcher/settings.h, and what becomes of its recipes,
  * launcher/recipe.h.  The input is the file.
  */
-#define _GNU_SOURCE
 #include "fuzz.h"
 
 #include <errno.h>

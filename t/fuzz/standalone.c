@@ -4,7 +4,6 @@
  * and how an input that libFuzzer has found is tried under another compiler, valgrind or a
  * debugger.  Linked with one fuzz_*.c.
  */
-#define _GNU_SOURCE
 #include "fuzz.h"
 
 #include <errno.h>

@@ -3,7 +3,6 @@
  * Tests of programs whose output is collected (launcher/capture.h): well-behaved, endless,
  * hanging, and with children that stay.  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/capture.h"
 
 #include <signal.h>

@@ -4,7 +4,6 @@
  * real munged and real connections.  What enemies send is in test_control_hostile.c.  Run by
  * `make check` as any user.
  */
-#define _GNU_SOURCE
 #include <sys/resource.h>
 
 #include "control_world.h"

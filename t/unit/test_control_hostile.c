@@ -4,7 +4,6 @@
  * send to the control port, with a real munged and real connections.  Run by `make check` as
  * any user; as root more is tested.
  */
-#define _GNU_SOURCE
 #include "control_world.h"
 
 #define HELLO "control.hello"

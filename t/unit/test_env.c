@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit test of common/env.h; run by `make check` as whoever calls it. */
-#define _GNU_SOURCE
 #include <time.h>
 #include <unistd.h>
 

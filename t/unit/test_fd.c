@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit test of the first half of common/fd.h, descriptors; run by `make check` as whoever calls
  * it. */
-#define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>

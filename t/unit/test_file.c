@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit test of the second half of common/fd.h, files and directories; run by `make check` as
  * whoever calls it. */
-#define _GNU_SOURCE
 #include <limits.h>
 #include <sys/resource.h>
 

@@ -2,7 +2,6 @@
 /*
  * Tests of the control plane's frame parsers.  Run by `make check` as any user.
  */
-#define _GNU_SOURCE
 #include "launcher/control/frame.h"
 #include "tap.h"
 

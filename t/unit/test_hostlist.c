@@ -3,7 +3,6 @@
  * Tests of Slurm's short form of host names (common/hostlist.h), with what Slurm writes and
  * with what it never would.  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "common/hostlist.h"
 
 #include "tap.h"
@@ -58,16 +57,14 @@ static void test_names(void)
 static void test_refused(void)
 {
 	static const char *const wrong[] = {
-		"",	      ",",	     "a,",	    ",a",	 "a,,b",
-		"n[",	      "n[]",	     "n]",	    "n[1",	 "n[1-",
-		"n[1-3",      "n[1,",	     "n[1,]",	    "n[,1]",	 "n[-1]",
-		"n[1-]",      "n[1--2]",     "n[1-2-3]",    "n[3-1]",	 "n[a-c]",
-		"n[1-3]]",    "n[[1-3]]",    "n[1[2]3]",    "n[1-[2]",	 "n][1",
-		"n[1-3],m[",  "n[1],]",	     "[",	    "]",	 "[]",
-		"[[[[[[[[[[", "n[1.5]",	     "n[0x10]",	    "n[1-2],,m", "n[1 - 2]",
-		"n[+1]",      "n[1-2][",     "n[1][2",	    "n[1][]",	 "n[1][2]]",
-		"n[1,2-]",    "n[1;2]",	     "n1 n2",	    "n1\n",	 "n*",
-		"$(id)",      "../n",	     "n[1000000000]",
+		"",	      ",",	   "a,",      ",a",	   "a,,b",     "n[",
+		"n[]",	      "n]",	   "n[1",     "n[1-",	   "n[1-3",    "n[1,",
+		"n[1,]",      "n[,1]",	   "n[-1]",   "n[1-]",	   "n[1--2]",  "n[1-2-3]",
+		"n[3-1]",     "n[a-c]",	   "n[1-3]]", "n[[1-3]]",  "n[1[2]3]", "n[1-[2]",
+		"n][1",	      "n[1-3],m[", "n[1],]",  "[",	   "]",	       "[]",
+		"[[[[[[[[[[", "n[1.5]",	   "n[0x10]", "n[1-2],,m", "n[1 - 2]", "n[+1]",
+		"n[1-2][",    "n[1][2",	   "n[1][]",  "n[1][2]]",  "n[1,2-]",  "n[1;2]",
+		"n1 n2",      "n1\n",	   "n*",      "$(id)",	   "../n",     "n[1000000000]",
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

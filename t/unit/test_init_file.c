@@ -4,7 +4,6 @@
  * files that hang, exit, print megabytes or leave something behind.  Run by `make check`, as
  * anybody; as root also as nobody.
  */
-#define _GNU_SOURCE
 #include "launcher/agent/init_file.h"
 
 #include "common/fd.h"
@@ -85,6 +84,7 @@ static const char *variable(const char *name)
 static void test_environment(void)
 {
 	char *text;
+	size_t size;
 
 	ok(run("export NEW='two words'\nOTHER=no\n", 60), "a file is sourced");
 	is_str(variable("NEW"), "two words", "what it exports is there");
@@ -103,13 +103,14 @@ static void test_environment(void)
 
 	ok(run("echo A=1; printf 'B=2\\0'; echo C=3 >&2", 60), "what it prints");
 	ok(!variable("A") && !variable("B") && !variable("C"), "is not its environment");
-	if (file_read(dir, "err", 1000, &text, NULL) < 0)
+	if (file_read(dir, "err", 1000, &text, &size) < 0)
 		bail_out("err");
-	is_int(strlen(text), 12, "but goes where it is told to");
+	is_int(size, 12, "but goes where it is told to");
 	free(text);
 	ok(run("exec >/dev/null 2>&1; export NEW=1", 60) && variable("NEW"),
 	   "also where it sends its output away");
-	ok(run("printf 'X=1\\0' >&3 || true; export NEW=1", 60) && variable("NEW") && !variable("X"),
+	ok(run("printf 'X=1\\0' >&3 || true; export NEW=1", 60) && variable("NEW") &&
+		   !variable("X"),
 	   "it cannot write into the environment that is read");
 	ok(run("exec 3</dev/null; export NEW=1", 60) && variable("NEW"),
 	   "nor lose it by using descriptor 3");
@@ -170,6 +171,12 @@ static void test_large(void)
 	ok(source(environment, 100) && got.environment, "an environment near to 2 MB");
 	is_str(variable("V15999"), value, "comes through");
 	is_str(variable("NEW"), "1", "with what is new");
+	/* Under valgrind a program that does not fit ends instead of being refused. */
+	if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "vgpreload")) {
+		skip("an environment too large, under valgrind");
+		env_destroy(environment);
+		return;
+	}
 	for (int i = 0; i < 2 * COUNT; i++) {
 		snprintf(name, sizeof(name), "W%d", i);
 		env_set(environment, name, value);

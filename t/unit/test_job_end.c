@@ -3,7 +3,6 @@
  * Tests of the job's end (launcher/head/job_end.h): what squeue says, and a squeue of our own
  * that says it, fails, or hangs.  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/head/job_end.h"
 
 #include "common/fd.h"
@@ -84,8 +83,8 @@ static void stop(void *arg)
 static void squeue(const char *words)
 {
 	char script[1024];
-	int size = snprintf(script, sizeof(script),
-			    "#!/bin/sh\necho \"$*\" >>%s/asked\n%s\n", scratch_path, words);
+	int size = snprintf(script, sizeof(script), "#!/bin/sh\necho \"$*\" >>%s/asked\n%s\n",
+			    scratch_path, words);
 
 	unlinkat(dir, "asked", 0);
 	if (file_replace(dir, "squeue", 0755, script, (size_t) size) < 0)

@@ -3,7 +3,6 @@
  * Tests of the job's environment on its way through the step (launcher/job_env.h).  Run by
  * `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/job_env.h"
 
 #include <sys/resource.h>
@@ -91,10 +90,18 @@ static void test_hide(void)
 
 static void test_from_outside(void)
 {
-	static char *const step[] = {"PATH=/bin",	"SLURM_JOB_ID=7",   "SLURM_JOB_NAME=x",
-				     "SLURM_JOBID=7",	"SLURM_NNODES=3",   "SLURM_NTASKS=3",
-				     "SLURM_PROCID=0",	"SLURM_STEP_ID=1",  "PMI_RANK=0",
-				     "SLURM_CONF=/etc", "SRUN_DEBUG=3",	    "SLURM_NODELIST=n[1-3]",
+	static char *const step[] = {"PATH=/bin",
+				     "SLURM_JOB_ID=7",
+				     "SLURM_JOB_NAME=x",
+				     "SLURM_JOBID=7",
+				     "SLURM_NNODES=3",
+				     "SLURM_NTASKS=3",
+				     "SLURM_PROCID=0",
+				     "SLURM_STEP_ID=1",
+				     "PMI_RANK=0",
+				     "SLURM_CONF=/etc",
+				     "SRUN_DEBUG=3",
+				     "SLURM_NODELIST=n[1-3]",
 				     NULL};
 	struct env *env = make(step);
 
@@ -183,23 +190,24 @@ static int limits(int dir)
 	struct env *env = make((char *const[]){NULL});
 
 	(void) dir;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+	if (setrlimit(RLIMIT_CPU, &limit) < 0)
 		return CANNOT;
-	env_set(env, "SLURM_RLIMIT_NOFILE", "300");
+	env_set(env, "SLURM_RLIMIT_CPU", "300");
 	env_set(env, "SLURM_RLIMIT_CORE", "0");
 	job_env_limits(env);
-	if (soft(RLIMIT_NOFILE) != 300 || soft(RLIMIT_CORE) != 0)
+	if (soft(RLIMIT_CPU) != 300 || soft(RLIMIT_CORE) != 0)
 		return 1;
 	/* Slurm's RLIM_INFINITY, beyond the hard limit. */
-	env_set(env, "SLURM_RLIMIT_NOFILE", "18446744073709551615");
+	env_set(env, "SLURM_RLIMIT_CPU", "18446744073709551615");
 	job_env_limits(env);
-	if (soft(RLIMIT_NOFILE) != 512)
+	if (soft(RLIMIT_CPU) != 512)
 		return 2;
-	static const char *const wrong[] = {"", "x", "64x", "99999999999999999999", "0x40", "1 2"};
+	static const char *const wrong[] = {"",	    "x",  "64x", "99999999999999999999",
+					    "0x40", "1 2"};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		env_set(env, "SLURM_RLIMIT_NOFILE", wrong[i]);
+		env_set(env, "SLURM_RLIMIT_CPU", wrong[i]);
 		job_env_limits(env);
-		if (soft(RLIMIT_NOFILE) != 512)
+		if (soft(RLIMIT_CPU) != 512)
 			return 3;
 	}
 	env_destroy(env);

@@ -3,7 +3,6 @@
  * Tests of lock files (common/lock.h): who holds them, what ends that, and what lies in their
  * place.  Run by `make check`, as anybody; as root also as nobody.
  */
-#define _GNU_SOURCE
 #include "common/lock.h"
 
 #include "common/fd.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit test of launcher/sjupyter/log_tail.h; run by `make check` as whoever calls it. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/log_tail.h"
 #include "scratch.h"
 

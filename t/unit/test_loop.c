@@ -3,7 +3,6 @@
  * Tests of the event loop (launcher/loop.h): descriptors, timers, signals, children, and what a
  * callback may do to them.  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/loop.h"
 
 #include <fcntl.h>

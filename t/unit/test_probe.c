@@ -3,7 +3,6 @@
  * Tests of the probe (launcher/head/probe.h) against servers that are late, broken, silent or
  * hostile.  They run in the probe's own event loop.  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/head/probe.h"
 
 #include <sys/epoll.h>

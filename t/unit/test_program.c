@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit test of launcher/sjupyter/program.h; run by `make check` as whoever calls it. */
-#define _GNU_SOURCE
 #include "launcher/loop.h"
 #include "launcher/sjupyter/interrupt.h"
 #include "launcher/sjupyter/program.h"

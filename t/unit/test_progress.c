@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit test of launcher/sjupyter/progress.h, output.h and phases.h; run by `make check` as
  * whoever calls it. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/output.h"
 #include "launcher/sjupyter/phases.h"
 #include "launcher/sjupyter/progress.h"

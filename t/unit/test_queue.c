@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit test of launcher/sjupyter/queue.h, with squeue and scontrol played by scripts; run by
  * `make check` as whoever calls it. */
-#define _GNU_SOURCE
 #include "launcher/sjupyter/queue.h"
 #include "scratch.h"
 

@@ -3,7 +3,6 @@
  * Unit test of launcher/recipe.h: argv, environment and program of a recipe; run by `make
  * check` as whoever calls it.
  */
-#define _GNU_SOURCE
 #include "launcher/recipe.h"
 #include "common/text.h"
 #include "scratch.h"

@@ -3,7 +3,6 @@
  * Tests of the head's hold on the session record (launcher/head/record.h): when it is written,
  * and what is told when it cannot be.  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/head/record.h"
 
 #include "common/fd.h"

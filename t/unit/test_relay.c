@@ -3,7 +3,6 @@
  * Tests of what the relay carries (launcher/head/relay_connection.c): bytes in both directions,
  * their ends, resets, and readers that are slow or still.  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include <pthread.h>
 
 #include "relay_world.h"

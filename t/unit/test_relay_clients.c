@@ -4,7 +4,6 @@
  * not there, let in by network, bounded in number, thousands of them idle, with few descriptors
  * left. Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "relay_world.h"
 
 enum { IDLE_MAX = RELAY_CONNECTIONS_MAX - 2, LORISES = 64, RSS_MAX_KB = 3072, SHORT_MS = 100 };
@@ -131,13 +130,13 @@ static void test_restart(void)
 
 static void test_networks(void)
 {
-	struct relay_network networks[2];
+	struct network networks[2];
 	struct relay_options options = {.networks = networks, .network_count = 1};
 	struct pair pair;
 	char byte;
 	int fd;
 
-	relay_network_parse("127.0.0.2/32", &networks[0], NULL);
+	network_parse("127.0.0.2/32", &networks[0], NULL);
 	world_begin(&options);
 	fd = client_connect(NULL, "127.0.0.1");
 	ok(recv(fd, &byte, 1, 0) <= 0, "a client of another network is refused");
@@ -159,8 +158,8 @@ static void test_networks(void)
 		return;
 	}
 	close(fd);
-	relay_network_parse("127.0.0.0/8", &networks[0], NULL);
-	relay_network_parse("::1", &networks[1], NULL);
+	network_parse("127.0.0.0/8", &networks[0], NULL);
+	network_parse("::1", &networks[1], NULL);
 	options.network_count = 2;
 	world_start("::", &options, 0);
 	server_listen(SOMAXCONN);

@@ -3,7 +3,6 @@
  * Tests of taking a port (launcher/head/relay_listen.c) and of the networks that may use it
  * (launcher/head/network.c).  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
@@ -120,17 +119,17 @@ static void test_wrong_ports(void)
 
 static bool contains(const char *cidr, const char *address)
 {
-	struct relay_network network;
+	struct network network;
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
 
-	if (relay_network_parse(cidr, &network, NULL) < 0)
+	if (network_parse(cidr, &network, NULL) < 0)
 		bail_out(cidr);
 	if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
-		return relay_network_contains(&network, (struct sockaddr *) &v4);
+		return network_contains(&network, (struct sockaddr *) &v4);
 	if (inet_pton(AF_INET6, address, &v6.sin6_addr) != 1)
 		bail_out(address);
-	return relay_network_contains(&network, (struct sockaddr *) &v6);
+	return network_contains(&network, (struct sockaddr *) &v6);
 }
 
 static void test_networks(void)
@@ -166,7 +165,7 @@ static void test_networks(void)
 		"10.0.0.0/8/8",
 		"10.0.0.0/0x8",
 		"2001:0db8:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000/32"};
-	struct relay_network network = {.prefix = 99};
+	struct network network = {.prefix = 99};
 	struct sockaddr local = {.sa_family = AF_UNIX};
 	struct reason reason;
 	int bad = 0;
@@ -178,7 +177,7 @@ static void test_networks(void)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		errno = 0;
 		reason.text[0] = '\0';
-		if (relay_network_parse(wrong[i], &network, &reason) == 0 || errno != EINVAL ||
+		if (network_parse(wrong[i], &network, &reason) == 0 || errno != EINVAL ||
 		    !strstr(reason.text, wrong[i])) {
 			bad++;
 			tap_note("\"%s\": %s", wrong[i], reason.text);
@@ -186,8 +185,8 @@ static void test_networks(void)
 	}
 	is_int(bad, 0, "what is no network is refused, and quoted");
 	is_int(network.prefix, 99, "and the result untouched");
-	relay_network_parse("0.0.0.0/0", &network, NULL);
-	ok(!relay_network_contains(&network, &local), "a unix socket is in no network");
+	network_parse("0.0.0.0/0", &network, NULL);
+	ok(!network_contains(&network, &local), "a unix socket is in no network");
 }
 
 int main(void)

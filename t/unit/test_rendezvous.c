@@ -3,7 +3,6 @@
  * Tests of the lines between the head and jupyter-launch (launcher/rendezvous.h): whole, cut,
  * too long, and not ours at all.  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/rendezvous.h"
 
 #include <fcntl.h>
@@ -11,7 +10,7 @@
 
 #include "tap.h"
 
-#define KEY "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+#define KEY	 "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 #define ENDPOINT "tcp://[2001:db8::1]:65535"
 
 /* What the reader has called back with. */

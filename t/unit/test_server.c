@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests of how the server is kept up (launcher/head/server.h), with a small program in its place
- * that serves, crashes, hangs, lets everybody in, or does not want to end.  Run by `make check`,
- * as anybody.
+ * Tests of how the server is kept up (launcher/head/server.h), with a small program in its
+ * place that serves, crashes, hangs, lets everybody in, or does not want to end.  Run by `make
+ * check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/head/server.h"
 
 #include "common/fd.h"
@@ -125,21 +124,19 @@ static void too_late(void *arg)
 }
 
 /* Runs one server until it has ended; whether it could be started. */
-static bool run(const char *command, bool guarded, long ready_s, unsigned restarts_max)
+static bool run(const char *command, bool guarded, const char *ready, unsigned restarts_max)
 {
 	const char *const variables[] = {"socket", socket_path, NULL};
 	struct server_callbacks callbacks = {on_spawned, on_serving, on_restarting, on_ended,
 					     NULL};
 	struct recipe recipe;
 	struct reason reason;
-	char seconds[16];
 
 	memset(&seen, 0, sizeof(seen));
-	snprintf(seconds, sizeof(seconds), "%ld", ready_s);
 	if (recipe_init(&recipe, "app", "test", "/") < 0 ||
 	    recipe_set(&recipe, "command", command, &reason) < 0 ||
 	    recipe_set(&recipe, "ready", "/api", &reason) < 0 ||
-	    recipe_set(&recipe, "ready_timeout", seconds, &reason) < 0 ||
+	    recipe_set(&recipe, "ready_timeout", ready, &reason) < 0 ||
 	    (guarded && recipe_set(&recipe, "guarded", "/guarded", &reason) < 0)) {
 		tap_note("%s", reason.text);
 		bail_out("recipe");
@@ -177,7 +174,7 @@ static bool run_mode(const char *mode, bool guarded, unsigned restarts_max)
 	char command[600];
 
 	snprintf(command, sizeof(command), "%s ${socket} %s", program_path, mode);
-	return run(command, guarded, strcmp(mode, "silent") ? 60 : 1, restarts_max);
+	return run(command, guarded, strcmp(mode, "silent") ? "1:00" : "0:01", restarts_max);
 }
 
 static void is_seen(const char *letters, bool in_order, const char *words)
@@ -185,7 +182,7 @@ static void is_seen(const char *letters, bool in_order, const char *words)
 	is_str(seen.letters, letters, "%s", words[0] ? words : "it ends");
 	ok(seen.in_order == in_order, in_order ? "in order" : "not in order");
 	ok(strstr(seen.reason, words) != NULL, "which is told");
-	tap_note("%s", seen.reason);
+	tap_note("%.200s", seen.reason);
 }
 
 static void test_order(void)
@@ -205,26 +202,27 @@ static void test_order(void)
 	ok(!strstr(seen.reason, "out of memory"), "and not as a lack of memory");
 	script.signo = SIGUSR2;
 	run_mode("serve", false, 3);
-	is_seen("SVE", true, "shut itself down");
+	is_seen("SVE", true, "shut");
 	is_int(seen.restarts, 0, "without another start");
 }
 
 static void test_before_serving(void)
 {
-	run("sh -c 'echo a traceback; echo \"ValueError: broken\"; echo; exit 1'", false, 60, 3);
+	run("sh -c 'echo a traceback; echo \"ValueError: broken\"; echo; exit 1'", false,
+	    "1:00", 3);
 	is_seen("SE", false, "sh ended with exit status 1: ValueError: broken");
-	run("sh -c 'exit 0'", false, 60, 3);
+	run("sh -c 'exit 0'", false, "1:00", 3);
 	is_seen("SE", false, "sh ended with exit status 0");
-	run("sh -c 'kill -SEGV $$$$'", false, 60, 3);
+	run("sh -c 'kill -SEGV $$$$'", false, "1:00", 3);
 	is_seen("SE", false, "sh was ended by signal 11");
-	run("sh -c 'printf \"\\033[2J\\377\\n\"; exit 1'", false, 60, 3);
+	run("sh -c 'printf \"\\033[2J\\377\\n\"; exit 1'", false, "1:00", 3);
 	is_seen("SE", false, "exit status 1: \\x1b[2J\\xff");
-	run("sh -c 'head -c 10000000 /dev/zero | tr \"\\0\" x; exit 1'", false, 60, 3);
+	run("sh -c 'head -c 10000000 /dev/zero | tr \"\\0\" x; exit 1'", false, "1:00", 3);
 	is_seen("SE", false, "exit status 1: xxxxxxxx");
-	run("sh -c 'head -c 100000 /dev/zero; exit 1'", false, 60, 3);
+	run("sh -c 'head -c 100000 /dev/zero; exit 1'", false, "1:00", 3);
 	is_seen("SE", false, "exit status 1");
 	/* A child that stays holds the output, and goes on writing. */
-	run("sh -c 'yes & sleep 100 & echo $$! >children; exit 5'", false, 60, 3);
+	run("sh -c 'yes & sleep 100 & echo $$! >children; exit 5'", false, "1:00", 3);
 	is_seen("SE", false, "exit status 5");
 	char *child;
 	if (file_read(dir, "children", 100, &child, NULL) == 0) {
@@ -254,7 +252,8 @@ static void test_restarts(void)
 	run_mode("serve", true, 2);
 	is_seen("SVRSVRSVE", false, "ended with exit status 3: last words");
 	is_int(seen.restarts, 2, "started again as often as may be");
-	ok(seen.spawned[1] - seen.spawned[0] >= 500 && seen.spawned[2] - seen.spawned[1] >= 1000,
+	ok(seen.spawned[1] - seen.spawned[0] >= 500 &&
+		   seen.spawned[2] - seen.spawned[1] >= 1000,
 	   "with growing pauses");
 	script.signo = SIGKILL;
 	run_mode("serve", false, 0);
@@ -268,9 +267,10 @@ static void test_restarts(void)
 
 static void test_start(void)
 {
-	ok(!run("/missing/program ${socket}", false, 60, 3), "a missing program is told at once");
+	ok(!run("/missing/program ${socket}", false, "1:00", 3),
+	   "a missing program is told at once");
 	ok(strstr(seen.reason, "/missing/program") && !seen.letters[0], "%s", seen.reason);
-	ok(!run("sh ${unknown}", false, 60, 3), "so is a variable that there is not");
+	ok(!run("sh ${unknown}", false, "1:00", 3), "so is a variable that there is not");
 	ok(strstr(seen.reason, "unknown") != NULL, "%s", seen.reason);
 	script.destroys = true;
 	run_mode("deaf", false, 3);

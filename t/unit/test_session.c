@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit test of common/session.h; run by `make check` as whoever calls it. */
-#define _GNU_SOURCE
 #include <math.h>
 #include <time.h>
 

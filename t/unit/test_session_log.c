@@ -3,7 +3,6 @@
  * Tests of the session's log (launcher/session_log.h): its lines, its bound, and what lies in
  * its place.  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/session_log.h"
 
 #include "common/fd.h"
@@ -58,10 +57,12 @@ static void test_lines(void)
 	mode_t before = umask(0);
 	session_log_line(log, LOG_WARNING, "head", "%s %d", "warn", 7);
 	umask(before);
-	ok(sscanf(content("session.log"), "%4d-%*2d-%*2d %*2d:%*2d:%*2d %n", &year, &end) == 1 &&
+	ok(sscanf(content("session.log"), "%4d-%*2d-%*2d %*2d:%*2d:%*2d %n", &year, &end) ==
+			   1 &&
 		   end == 20,
 	   "a line begins with its time");
-	is_str(content("session.log") + end, "head: warning: warn 7\n", "and says who and what");
+	is_str(content("session.log") + end, "head: warning: warn 7\n",
+	       "and says who and what");
 	ok(fstatat(dir, "session.log", &status, 0) == 0 && (status.st_mode & 07777) == 0600,
 	   "it is private, whatever the umask");
 	clear();

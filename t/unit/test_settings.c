@@ -3,7 +3,6 @@
  * Unit test of launcher/settings.h: the site's file and the recipes, right, wrong and hostile;
  * run by `make check` as whoever calls it.
  */
-#define _GNU_SOURCE
 #include "launcher/settings.h"
 #include "common/text.h"
 #include "scratch.h"

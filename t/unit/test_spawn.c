@@ -3,7 +3,6 @@
  * Tests of starting programs (launcher/spawn.h): what they inherit, what they must not, and how
  * it is told when they cannot be started.  Run by `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/spawn.h"
 
 #include <sys/resource.h>
@@ -79,8 +78,11 @@ static void test_inherits(void)
 	shell(options, "readlink /proc/self/fd/0 /proc/self/fd/2");
 	is_str(output, "/dev/null\n/dev/null\n", "/dev/null where there is none");
 	shell(options, "grep -E '^Sig(Blk|Ign)' /proc/self/status");
-	is_str(output, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
-	       "no signal blocked or ignored");
+	/* 32 and 33 are libc's own and stay as whoever started us left them. */
+	unsigned long long mask = 1, ignored = 1, libc = 3ULL << 31;
+	ok(sscanf(output, "SigBlk: %llx SigIgn: %llx", &mask, &ignored) == 2 &&
+		   !((mask | ignored) & ~libc),
+	   "no signal blocked or ignored");
 	shell(options, "pwd");
 	snprintf(text, sizeof(text), "%s\n", scratch_path);
 	is_str(output, text, "in its directory");
@@ -147,7 +149,14 @@ static void refused(struct spawn_options options, int error, const char *what)
 {
 	char *argv[] = {"x", NULL};
 	struct reason reason = {""};
+	const char *preload = getenv("LD_PRELOAD");
 
+	/* valgrind starts these itself, and fails only then. */
+	if (preload && strstr(preload, "vgpreload") &&
+	    (error == E2BIG || strstr(options.program, "no-interpreter"))) {
+		skip("not told so under valgrind");
+		return;
+	}
 	options.argv = argv;
 	options.in = options.out = options.err = -1;
 	fails_with(spawn_process(&options, &reason), error, "%s", what);
@@ -294,9 +303,9 @@ static void test_find(void)
 	found = spawn_find(wanted, NULL);
 	is_str(found, wanted, "a path is taken as it is");
 	free(found);
-	static const char *const missing[] = {"other", "text",		 "",
-					      ".",     "..",		 "first/tool",
-					      "/",     "/missing/other", "second/text"};
+	static const char *const missing[] = {"other",	    "text",	  "",  ".",
+					      "..",	    "first/tool", "/", "/missing/other",
+					      "second/text"};
 	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
 		errno = 0;
 		found = spawn_find(missing[i], path);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit test of common/statedir.h; run by `make check` as whoever calls it. */
-#define _GNU_SOURCE
 #include <limits.h>
 #include <pwd.h>
 

@@ -2,7 +2,6 @@
 /* Unit test of what `sjupyter run` and `sjupyter start` read and say (script.h, submit.h,
  * wanted.h, address.h, checks.h, doctor_line.h in launcher/sjupyter); run by `make check` as
  * whoever calls it. */
-#define _GNU_SOURCE
 #include <getopt.h>
 
 #include "common/fd.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit test of which session sjupyter takes (launcher/sjupyter/target.h), of describe.h and
  * follow.h, with squeue played by a script; run by `make check` as whoever calls it. */
-#define _GNU_SOURCE
 #include "common/fd.h"
 #include "common/lock.h"
 #include "common/statedir.h"

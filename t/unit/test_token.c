@@ -3,7 +3,6 @@
  * Tests of the server's token (launcher/head/token.h): what it is, and who may read it.  Run by
  * `make check`, as anybody.
  */
-#define _GNU_SOURCE
 #include "launcher/head/token.h"
 
 #include "common/fd.h"
@@ -67,7 +66,8 @@ int main(void)
 	fails_with(token_create(-1, state_fd), EBADF, "no directory, no token");
 	unlinkat(state_fd, "token", 0);
 	mkdirat(state_fd, "token", 0700);
-	fails_with(token_create(private_fd, state_fd), EISDIR, "nor where it cannot be written");
+	fails_with(token_create(private_fd, state_fd), EISDIR,
+		   "nor where it cannot be written");
 	is_int(entries(state_fd), 1, "of which nothing is left");
 
 	free(first);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The networks whose clients the relay lets in: see relay.h.  Called by the head when it reads
- * the site's settings, and by the relay for every client, as the user.
+ * See network.h.
  */
-#define _GNU_SOURCE
-#include "launcher/head/relay.h"
+#include "launcher/network.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,11 +36,11 @@ static bool bits_clear_from(const uint8_t *address, unsigned prefix, unsigned wi
 	return true;
 }
 
-int relay_network_parse(const char *cidr, struct relay_network *network, struct reason *reason)
+int network_parse(const char *cidr, struct network *network, struct reason *reason)
 {
 	static const char allowed[] =
 		"allowed is ADDRESS/BITS, such as 10.0.0.0/8 or 2001:db8::/32";
-	struct relay_network parsed = {.family = AF_INET};
+	struct network parsed = {.family = AF_INET};
 	char address[INET6_ADDRSTRLEN];
 	const char *slash = strchrnul(cidr, '/');
 	size_t length = (size_t) (slash - cidr);
@@ -86,7 +84,7 @@ int relay_network_parse(const char *cidr, struct relay_network *network, struct 
 	return 0;
 }
 
-bool relay_network_contains(const struct relay_network *network, const struct sockaddr *address)
+bool network_contains(const struct network *network, const struct sockaddr *address)
 {
 	const uint8_t *bytes;
 	int family = address->sa_family;
@@ -106,8 +104,8 @@ bool relay_network_contains(const struct relay_network *network, const struct so
 	       bits_equal(bytes, network->address, network->prefix);
 }
 
-int relay_networks_parse(const char *cidrs, struct relay_network **networks, size_t *count,
-			 struct reason *reason)
+int network_list_parse(const char *cidrs, struct network **networks, size_t *count,
+		       struct reason *reason)
 {
 	size_t parts = 0, used = 0;
 
@@ -118,14 +116,14 @@ int relay_networks_parse(const char *cidrs, struct relay_network **networks, siz
 	}
 	for (const char *c = cidrs; c; c = strchr(c + 1, ','))
 		parts++;
-	struct relay_network *parsed = calloc(parts, sizeof(*parsed));
+	struct network *parsed = calloc(parts, sizeof(*parsed));
 	char *copy = strdup(cidrs), *rest = copy, *part;
 	if (!parsed || !copy) {
 		reason_set(reason, "networks: %s", strerror(errno));
 		goto error;
 	}
 	while ((part = strsep(&rest, ",")))
-		if (relay_network_parse(part, &parsed[used++], reason) < 0)
+		if (network_parse(part, &parsed[used++], reason) < 0)
 			goto error;
 	free(copy);
 	*networks = parsed;
