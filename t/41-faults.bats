@@ -111,6 +111,18 @@ server_is_not() {
 	assert_equal "$(job_state "$job")" RUNNING
 }
 
+@test "the session's srun is killed: the record is final and nothing is left" {
+	local job
+	job=$(submit -N2 "--jupyter=$APP" --wrap 'sleep 600')
+	wait_serving "$job"
+	pgrep -u "$ALICE" -f "^srun --jobid=$job " | xargs kill -9
+	wait_until 60 session_is "$job" 'ended|failed'
+	nothing_of_ours() { ! pgrep -u "$ALICE" -f 'jupyter-(agent|launch|lab|notebook)'; }
+	wait_until 60 nothing_of_ours
+	run find /tmp -maxdepth 1 -name 'spank-jupyter-*' -user "$ALICE"
+	assert_equal "$output" ""
+}
+
 @test "scancel of the job leaves nothing, and the record is final" {
 	local job
 	job=$(submit -N4 "--jupyter=$APP" --wrap 'sjupyter wait')

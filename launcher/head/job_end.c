@@ -40,13 +40,27 @@ int job_end_parse(const char *text, time_t *end)
 	return 0;
 }
 
+/* Of "JOBID TIME" lines the job's own: the id of an array's last task names all of its tasks.
+ */
+static int find_own(char *answer, const char *job_id, time_t *end)
+{
+	size_t length = strlen(job_id);
+	char *line;
+
+	while ((line = strsep(&answer, "\n")))
+		if (!strncmp(line, job_id, length) && line[length] == ' ')
+			return job_end_parse(line + length + 1, end);
+	errno = EINVAL;
+	return -1;
+}
+
 static void on_answer(const char *failure, char *output, size_t size, void *arg)
 {
 	struct job_end *job_end = arg;
 	time_t end, now = time(NULL);
 
 	(void) size;
-	bool known = !failure && job_end_parse(output, &end) == 0;
+	bool known = !failure && find_own(output, job_end->options.job_id, &end) == 0;
 	capture_destroy(job_end->query);
 	job_end->query = NULL;
 	/* A controller that is busy now is not later. */
@@ -70,8 +84,9 @@ static void on_answer(const char *failure, char *output, size_t size, void *arg)
 static void ask(void *arg)
 {
 	struct job_end *job_end = arg;
-	char *argv[] = {"squeue",      "--noheader", "--jobs", (char *) job_end->options.job_id,
-			"--format=%e", NULL};
+	char *argv[] = {"squeue",	  "--noheader",
+			"--jobs",	  (char *) job_end->options.job_id,
+			"--format=%A %e", NULL};
 
 	/* The user may have another form of time in mind than we can read. */
 	struct env *environment = env_create(env_vector(job_end->options.environment));

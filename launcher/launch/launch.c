@@ -30,6 +30,12 @@
 #include "launcher/settings.h"
 #include "launcher/spawn.h"
 
+enum {
+	/* For a head whose srun has died: Slurm's KillWait is 30 s by default. */
+	HEAD_GRACE_MS = 40000,
+	HEAD_LOOK_MS = 200
+};
+
 struct launch {
 	const struct launch_options *options;
 	struct settings *settings;
@@ -292,6 +298,35 @@ out:
 	return rc;
 }
 
+struct head_wait {
+	struct launch *launch;
+	struct loop_timer *timer;
+	int64_t deadline; /* loop_now() */
+};
+
+static void look_for_head(void *arg)
+{
+	struct head_wait *wait = arg;
+
+	if (loop_now() > wait->deadline || !lock_is_held(wait->launch->state_fd, "head.lock"))
+		loop_stop(wait->launch->loop);
+	else
+		loop_timer_set(wait->timer, HEAD_LOOK_MS);
+}
+
+/* An srun that was killed leaves a head that is still ending: its word is the last then. */
+static void await_head(struct launch *launch)
+{
+	struct head_wait wait = {.launch = launch, .deadline = loop_now() + HEAD_GRACE_MS};
+
+	if (launch->state_fd < 0 ||
+	    !(wait.timer = loop_timer_create(launch->loop, look_for_head, &wait)))
+		return;
+	loop_timer_set(wait.timer, 0);
+	loop_run(launch->loop);
+	loop_timer_destroy(wait.timer);
+}
+
 /* After the step: 0 when the head has left a final record. */
 static int last_word(struct launch *launch)
 {
@@ -299,6 +334,7 @@ static int last_word(struct launch *launch)
 	struct reason reason;
 	char how[64];
 
+	await_head(launch);
 	if (launch->state_fd >= 0 && session_read(launch->state_fd, &session, NULL) == 0 &&
 	    session_state_final(session->state)) {
 		int failed = session->state == SESSION_FAILED;

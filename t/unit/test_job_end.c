@@ -114,24 +114,28 @@ static void test_squeue(void)
 {
 	char *asked;
 
-	squeue("date -u -d '1 hour' +%Y-%m-%dT%H:%M:%S");
+	squeue("echo 8 2026-01-01T00:00:00; date -u -d '1 hour' '+7 %Y-%m-%dT%H:%M:%S'");
 	ask(7200, 60000);
 	ok(told.known == 1 && told.warned == 1, "an end that is near is told and warned of");
 	ok(told.end > time(NULL) + 3000, "with its time");
 	if (file_read(dir, "asked", 1000, &asked, NULL) < 0)
 		bail_out("asked");
-	is_str(asked, "--noheader --jobs 7 --format=%e\n", "squeue is asked once for the job");
+	is_str(asked, "--noheader --jobs 7 --format=%A %e\n",
+	       "squeue is asked once for the job");
 	free(asked);
 
 	/* It is 4 s away, the warning 1 s before: a second look finds it an hour later. */
 	squeue("if [ $(wc -l <${0%/*}/asked) = 1 ]; then date -u -d '4 seconds' "
-	       "+%Y-%m-%dT%H:%M:%S; else date -u -d '1 hour' +%Y-%m-%dT%H:%M:%S; fi");
+	       "'+7 %Y-%m-%dT%H:%M:%S'; else date -u -d '1 hour' '+7 %Y-%m-%dT%H:%M:%S'; fi");
 	ask(1, 5000);
 	ok(told.known == 2 && told.warned == 0, "a limit that was raised is not warned of");
 
-	static const char *const bad[] = {"echo Unknown", "exit 1", "kill -9 $$",
+	static const char *const bad[] = {"echo 7 Unknown",
+					  "exit 1",
+					  "kill -9 $$",
 					  "head -c 10000 /dev/zero",
-					  "echo 2026-11-20T10:00:00; exit 1"};
+					  "echo 7 2026-11-20T10:00:00; exit 1",
+					  "echo 77 2026-11-20T10:00:00"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		squeue(bad[i]);
 		ask(60, 300);
