@@ -153,6 +153,18 @@ has_job() { newest_job; }
 	assert_equal "$(session_get "$job" 'len(r["nodes"])')" 2
 }
 
+# A heterogeneous job has a state for each component.
+all_run() { [[ $(job_state "$1" | sort -u) == RUNNING ]]; }
+
+@test "sjupyter start in a heterogeneous job" {
+	local job
+	job=$(submit -N2 : -N1 --wrap 'sleep 600')
+	wait_until 30 all_run "$job"
+	run as_alice sjupyter start "$job" "--jupyter=$APP"
+	assert_status 0
+	assert_equal "$(session_get "$job" 'len(r["nodes"])')" 2
+}
+
 @test "each task of a job array has its own" {
 	local job
 	job=$(submit --array=1-2 "--jupyter=$APP" --wrap 'sjupyter wait')

@@ -27,6 +27,7 @@ struct queue_job {
 	char task_id[QUEUE_ID_MAX];  /* "" for those of an array that wait together */
 	char state[QUEUE_STATE_MAX]; /* "RUNNING" */
 	unsigned nodes;		     /* 0 not known */
+	unsigned components;	     /* of a heterogeneous job; 0 for any other */
 	double start, end;	     /* unix seconds, expected while pending; 0 not known */
 	uid_t uid;
 	char node[QUEUE_NODE_MAX]; /* the first one, "" not known */

@@ -33,9 +33,14 @@ int starter_ask_job(const char *id, struct queue_job *job)
 		output_error("%s", reason.text);
 		return code;
 	}
-	*job = jobs[0];
+	/* An id of several lines is that of an array, which has no line of its own, or that of
+	 * a heterogeneous job's first component, which has. */
+	const struct queue_job *own = count > 1 ? queue_find(jobs, count, id) : NULL;
+	bool heterogeneous = own && !*own->array_id;
+	*job = heterogeneous ? *own : jobs[0];
+	job->components = heterogeneous ? (unsigned) count : 0;
 	free(jobs);
-	if (count > 1)
+	if (count > 1 && !heterogeneous)
 		output_error("job %s is an array: give one of its tasks, as %s_%s", id, id,
 			     *job->task_id ? job->task_id : "1");
 	else if (job->uid != geteuid())
@@ -109,7 +114,10 @@ static int describe_other(const struct starter *starter, struct env *environment
 	(void) queue_restarts(job->id, &restarts, NULL);
 	if (env_set(environment, "SLURM_JOB_ID", job->id) < 0 ||
 	    set_number(environment, "SLURM_JOB_NUM_NODES", job->nodes) < 0 ||
-	    (restarts > 0 && set_number(environment, "SLURM_RESTART_COUNT", restarts) < 0))
+	    (restarts > 0 && set_number(environment, "SLURM_RESTART_COUNT", restarts) < 0) ||
+	    /* Without it srun takes the step for one over all components. */
+	    (job->components > 0 &&
+	     set_number(environment, "SLURM_HET_SIZE", job->components) < 0))
 		return -1;
 	if (*job->array_id && *job->task_id &&
 	    (env_set(environment, "SLURM_ARRAY_JOB_ID", job->array_id) < 0 ||
