@@ -205,7 +205,7 @@ static void nothing(int signo)
 
 static void test_interrupted(void)
 {
-	struct sigaction interrupt = {.sa_handler = nothing}, before; /* no SA_RESTART */
+	struct sigaction interrupt = {.sa_handler = nothing}; /* no SA_RESTART */
 	struct itimerval often = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
 	char *argv[] = {"x", NULL};
 	struct spawn_options options = {
@@ -213,12 +213,13 @@ static void test_interrupted(void)
 	int failures = 0;
 
 	options.in = options.out = options.err = -1;
-	sigaction(SIGALRM, &interrupt, &before);
+	sigaction(SIGALRM, &interrupt, NULL);
 	setitimer(ITIMER_REAL, &often, NULL);
 	for (int i = 0; i < 100; i++)
 		failures += spawn_process(&options, NULL) == -1;
 	setitimer(ITIMER_REAL, &never, NULL);
-	sigaction(SIGALRM, &before, NULL);
+	/* One that is on its way still, as valgrind may have it, must not end us. */
+	signal(SIGALRM, SIG_IGN);
 	is_int(failures, 100, "a signal does not make a failed start look like a good one");
 }
 
