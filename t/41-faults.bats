@@ -111,11 +111,17 @@ server_is_not() {
 	assert_equal "$(job_state "$job")" RUNNING
 }
 
-@test "the session's srun is killed: the record is final and nothing is left" {
+@test "the session's srun is killed: the record tells the truth, and nothing is left" {
 	local job
 	job=$(submit -N2 "--jupyter=$APP" --wrap 'sleep 600')
 	wait_serving "$job"
+	wait_until 30 session_is "$job" ready
 	pgrep -u "$ALICE" -f "^srun --jobid=$job " | xargs kill -9
+	# Slurm ends the step or leaves it alone, depending on which of srun's processes went first.
+	if ! session_is "$job" 'draining|ended|failed'; then
+		session_curl "$job" /api/status || wait_until 60 session_is "$job" 'ended|failed'
+	fi
+	as_alice sjupyter stop "$job" || true
 	wait_until 60 session_is "$job" 'ended|failed'
 	nothing_of_ours() { ! pgrep -u "$ALICE" -f 'jupyter-(agent|launch|lab|notebook)'; }
 	wait_until 60 nothing_of_ours

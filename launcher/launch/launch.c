@@ -31,9 +31,10 @@
 #include "launcher/spawn.h"
 
 enum {
-	/* For a head whose srun has died: Slurm's KillWait is 30 s by default. */
-	HEAD_GRACE_MS = 40000,
-	HEAD_LOOK_MS = 200
+	/* Between two looks at a head whose srun has died: soon at first, since it mostly ends
+	   too. */
+	HEAD_LOOK_FIRST_MS = 200,
+	HEAD_LOOK_MAX_MS = 5000
 };
 
 struct launch {
@@ -301,23 +302,28 @@ out:
 struct head_wait {
 	struct launch *launch;
 	struct loop_timer *timer;
-	int64_t deadline; /* loop_now() */
+	int64_t delay_ms;
 };
 
 static void look_for_head(void *arg)
 {
 	struct head_wait *wait = arg;
 
-	if (loop_now() > wait->deadline || !lock_is_held(wait->launch->state_fd, "head.lock"))
+	if (!lock_is_held(wait->launch->state_fd, "head.lock")) {
 		loop_stop(wait->launch->loop);
-	else
-		loop_timer_set(wait->timer, HEAD_LOOK_MS);
+		return;
+	}
+	loop_timer_set(wait->timer, wait->delay_ms);
+	wait->delay_ms *= 2;
+	if (wait->delay_ms > HEAD_LOOK_MAX_MS)
+		wait->delay_ms = HEAD_LOOK_MAX_MS;
 }
 
-/* An srun that was killed leaves a head that is still ending: its word is the last then. */
+/* An srun that was killed leaves a head that is ending, or goes on: the session needs srun for
+ * its start only.  As long as the head lives the last word is its. */
 static void await_head(struct launch *launch)
 {
-	struct head_wait wait = {.launch = launch, .deadline = loop_now() + HEAD_GRACE_MS};
+	struct head_wait wait = {.launch = launch, .delay_ms = HEAD_LOOK_FIRST_MS};
 
 	if (launch->state_fd < 0 ||
 	    !(wait.timer = loop_timer_create(launch->loop, look_for_head, &wait)))
