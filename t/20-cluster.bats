@@ -344,6 +344,10 @@ n2_answers() {
 	[[ ! -e /run/spank-jupyter-cluster/8 ]] || skip "instance 8 is in use"
 	CLUSTER_INSTANCE=8 run -0 cluster up -n 1
 	job=$(as_alice sbatch --parsable -w n1 -o /dev/null --wrap 'sleep 874')
+	deadline=$((SECONDS + 60))
+	until [[ $(as_alice squeue -h -j "$job" -o %T) == RUNNING ]]; do
+		((SECONDS < deadline))
+	done
 	run -0 env CLUSTER_INSTANCE=8 "$cluster" run -u sjalice8 -- squeue -h
 	[[ -z $output ]]
 	run -0 env CLUSTER_INSTANCE=8 "$cluster" run -u sjalice8 -- srun -w n1 id -un

@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2153
 #
 # The session of contrib/quickstart, which sources this: submitted and shown, or,
-# for --check, used and ended.  Sets JOB.
+# for --check, used and ended.  Takes NODES, sets JOB.
 
 # Seconds that a session may take to serve, a cell to run, and a job to end.
 SERVE_BOUND=300
@@ -10,8 +10,8 @@ CELL_BOUND=120
 END_BOUND=60
 
 session_submit() {
-	local options=()
-	[[ $APP == lab ]] || options=(--jupyter="$APP")
+	local options=(-N "$NODES")
+	[[ $APP == lab ]] || options+=(--jupyter="$APP")
 	alice timeout -k 10 "$SERVE_BOUND" sjupyter run "${options[@]}" "$EXAMPLES/notebook.sh"
 }
 
