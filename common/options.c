@@ -144,12 +144,8 @@ int options_unbuilt(const struct options *options, struct reason *reason)
 	const char *option;
 
 	options_app_name(options, name);
-	if (strcmp(name, "kernel") == 0)
-		option = "--jupyter=kernel";
-	else if (strcmp(name, "singleuser") == 0)
+	if (strcmp(name, "singleuser") == 0)
 		option = "--jupyter=singleuser";
-	else if (options->workers != NULL)
-		option = "--jupyter-workers";
 	else if (options->hub != NULL && strcmp(options->hub, "none") != 0)
 		option = "--jupyter-hub";
 	else

@@ -16,8 +16,11 @@
 enum {
 	OPTIONS_VALUE_MAX = 4096, /* bytes of one value, NUL included: PATH_MAX */
 	OPTIONS_ENCODED_MAX =
-		98304,	      /* bytes of all, encoded; below Linux' 128 KiB per string */
-	OPTIONS_NAME_MAX = 64 /* bytes of an app's or a worker kind's name, NUL included */
+		98304,	       /* bytes of all, encoded; below Linux' 128 KiB per string */
+	OPTIONS_NAME_MAX = 64, /* bytes of an app's or a worker kind's name, NUL included */
+	OPTIONS_WORKERS_MAX =
+		1024, /* workers of one kind on a node; the largest nodes have fewer CPUs */
+	OPTIONS_KINDS_MAX = 32 /* kinds of workers in one job; three are shipped */
 };
 
 /* A time that was not given. */
@@ -75,9 +78,22 @@ int options_decode(const char *encoded, struct options *options, struct reason *
 /* "kernel" of "kernel:ir": the app's name, without its argument, into name. */
 void options_app_name(const struct options *options, char name[OPTIONS_NAME_MAX]);
 
+/* One part of --jupyter-workers, "dask:2". */
+struct options_workers {
+	char kind[OPTIONS_NAME_MAX];
+	unsigned count; /* on each node, 1 to OPTIONS_WORKERS_MAX; 0: not given */
+};
+
 /*
- * The part of the value that this release does not build yet (a kernel, workers, a hub), told
- * as a reason.  0 when everything asked for is built, else -1 with ENOTSUP.
+ * The parts of "dask:2,mpi" into list, which has max places, in order.  How many there are, 0
+ * when workers is NULL; or -1 with EINVAL (no such list), ERANGE (a number that is none or out
+ * of bounds), EEXIST (a kind twice) or E2BIG (more than max), and list is undefined.
+ */
+int options_worker_list(const char *workers, struct options_workers *list, size_t max);
+
+/*
+ * The part of the value that this release does not build yet (a hub), told as a reason.  0 when
+ * everything asked for is built, else -1 with ENOTSUP.
  */
 int options_unbuilt(const struct options *options, struct reason *reason);
 

@@ -56,61 +56,25 @@ int option_check_app(const char *name, const char *value, struct reason *reason)
 		reason);
 }
 
-/* The part of a list up to the next comma or the end. */
-struct part {
-	const char *kind;
-	size_t kind_length;
-};
-
-/* Reads KIND[:N] at text into part; returns what is behind it, NULL when it is wrong. */
-static const char *part_read(const char *text, struct part *part)
-{
-	size_t length = strcspn(text, ","), kind_length = strcspn(text, ":,");
-	char word[OPTIONS_NAME_MAX];
-	unsigned long count;
-
-	if (kind_length >= sizeof(word))
-		return NULL;
-	memcpy(word, text, kind_length);
-	word[kind_length] = '\0';
-	if (!text_is_name(word, sizeof(word)))
-		return NULL;
-	*part = (struct part){.kind = text, .kind_length = kind_length};
-	if (kind_length < length) {
-		size_t count_length = length - kind_length - 1;
-
-		if (count_length >= sizeof(word))
-			return NULL;
-		memcpy(word, text + kind_length + 1, count_length);
-		word[count_length] = '\0';
-		if (text_to_ulong(word, 1, OPTION_WORKERS_MAX, &count) != 0)
-			return NULL;
-	}
-	return text + length;
-}
-
 int option_check_workers(const char *name, const char *value, struct reason *reason)
 {
-	static const char allowed[] =
-		"KIND[:N][,KIND[:N]...] with N from 1 to 1024, as in dask:2,mpi";
-	struct part parts[OPTION_KINDS_MAX];
-	const char *at = value;
+	struct options_workers list[OPTIONS_KINDS_MAX];
 
-	for (size_t count = 0;; count++) {
-		if (count == OPTION_KINDS_MAX)
-			return refuse(name, value, "has too many kinds", "at most 32", reason);
-		at = part_read(at, &parts[count]);
-		if (at == NULL)
-			return refuse(name, value, "is not a list of workers", allowed, reason);
-		for (size_t i = 0; i < count; i++) {
-			if (parts[i].kind_length == parts[count].kind_length &&
-			    memcmp(parts[i].kind, parts[count].kind, parts[i].kind_length) == 0)
-				return refuse(name, value, "has a kind twice",
-					      "each kind once, with the sum", reason);
-		}
-		if (*at == '\0')
-			return 0;
-		at++; /* the comma */
+	if (options_worker_list(value, list, OPTIONS_KINDS_MAX) >= 0)
+		return 0;
+	switch (errno) {
+	case E2BIG:
+		return refuse(name, value, "has too many kinds", "at most 32", reason);
+	case EEXIST:
+		return refuse(name, value, "has a kind twice", "each kind once, with the sum",
+			      reason);
+	case ERANGE:
+		return refuse(name, value, "has a wrong number of workers",
+			      "1 to 1024 for each node, as in dask:2", reason);
+	default:
+		return refuse(name, value, "is not a list of workers",
+			      "KIND[:N][,KIND[:N]...] with N from 1 to 1024, as in dask:2,mpi",
+			      reason);
 	}
 }
 

@@ -15,10 +15,7 @@
 
 enum {
 	OPTION_SHOWN_MAX =
-		128, /* bytes of a value in a message: one line with the words around it */
-	OPTION_WORKERS_MAX =
-		1024, /* workers of one kind on a node; the largest nodes have fewer CPUs */
-	OPTION_KINDS_MAX = 32 /* kinds of workers in one job; five are shipped */
+		128 /* bytes of a value in a message: one line with the words around it */
 };
 
 /* EMSGSIZE when it is OPTIONS_VALUE_MAX bytes or more. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The session record as a value: see session.h.  Used by jupyter-launch, the head and sjupyter,
- * as the user.  What a field may hold is in session_check.c, the file in session_read.c and
- * session_write.c.
+ * as the user.  Its workers are in session_workers.c, what a field may hold in session_check.c,
+ * the file in session_read.c, session_read_workers.c and session_write.c.
  */
 #include "session.h"
 
@@ -46,6 +46,7 @@ void session_destroy(struct session *session)
 		for (size_t i = 0; session->nodes != NULL && i < session->node_count; i++)
 			free(session->nodes[i].name);
 		free(session->nodes);
+		session_workers_free(session);
 		free(session);
 	}
 	errno = saved;

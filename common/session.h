@@ -15,8 +15,14 @@
 
 enum {
 	SESSION_VERSION = 1,
-	SESSION_FILE_MAX = 4 << 20, /* bytes; 10,000 nodes take less than 1 MiB */
-	SESSION_NODES_MAX = 65536   /* Slurm's own limit of nodes in a job is MAX_SLURM_NODES */
+	SESSION_FILE_MAX = 8 << 20, /* bytes; 10,000 nodes take less than 1 MiB, and workers of
+				     * one kind on them another */
+	SESSION_NODES_MAX = 65536,  /* Slurm's own limit of nodes in a job is MAX_SLURM_NODES */
+	SESSION_WORKERS_MAX = 32,   /* kinds of workers in one session */
+	SESSION_WORKERS_NODE_MAX = 1024, /* workers of one kind on a node */
+	SESSION_MISSING_MAX = 32,	 /* missing workers that are named, of each kind */
+	SESSION_MISSING_REASON = 1024,	 /* bytes of why one is missing, NUL included */
+	SESSION_MISSING_LOG = 4096 /* bytes of a missing worker's last lines, NUL included */
 };
 
 enum session_state {
@@ -48,6 +54,29 @@ struct session_node {
 	char state[16]; /* "expected", "up" or "lost" */
 };
 
+/* A worker that should be there and is not. */
+struct session_missing {
+	char *node;	/* Slurm's name */
+	unsigned index; /* on its node, from 0 */
+	char *reason;	/* a person's words */
+	char *log;	/* its last lines, each with its newline, or NULL */
+};
+
+struct session_workers_node {
+	unsigned expected, ready;
+};
+
+/* The workers of one kind. */
+struct session_workers {
+	char *kind;
+	char state[16]; /* "starting", "ready", "degraded" or "failed" */
+	char *reason;	/* why degraded or failed */
+	unsigned expected, ready;
+	struct session_workers_node *nodes; /* session.node_count of them, in its order */
+	struct session_missing *missing;    /* the first SESSION_MISSING_MAX */
+	size_t missing_count;
+};
+
 /* All strings are owned, NULL where not known. */
 struct session {
 	char *job_id;	    /* raw SLURM_JOB_ID, digits */
@@ -70,6 +99,8 @@ struct session {
 	unsigned server_restarts;
 	struct session_node *nodes;
 	size_t node_count;
+	struct session_workers *workers; /* by session_workers_add() */
+	size_t workers_count;
 	double phases[PHASE_COUNT];
 	double job_end_time; /* unix seconds, 0 unlimited or not known */
 	double updated;	     /* set by session_write */
@@ -85,6 +116,29 @@ const char *session_phase_name(enum session_phase phase);
 
 /* Sets an owned string; NULL clears.  0, or -1 with ENOMEM and the old one in place. */
 int session_set(char **field, const char *value);
+
+/*
+ * Begins the workers of a kind, behind those that are there: "starting", nothing expected yet,
+ * with a place for each of session->nodes, which stay as they are from then on.  The pointer
+ * stays good.  NULL with EINVAL (not a name of text_is_name() below OPTIONS_NAME_MAX bytes, or
+ * the kind is there), E2BIG (over SESSION_WORKERS_MAX) or ENOMEM.
+ */
+struct session_workers *session_workers_add(struct session *session, const char *kind);
+
+/* Those of a kind; NULL when there are none. */
+struct session_workers *session_workers_find(const struct session *session, const char *kind);
+
+/* Forgets who is missing, to name them anew. */
+void session_missing_clear(struct session_workers *workers);
+
+/*
+ * Names one that is missing.  reason may be any words, log any bytes (or NULL): both are kept
+ * escaped, of reason the begin, of log the last lines.  0; 1 and nothing done when
+ * SESSION_MISSING_MAX are named already; or -1 with EINVAL (node is no name, index is beyond
+ * SESSION_WORKERS_NODE_MAX) or ENOMEM.
+ */
+int session_missing_add(struct session_workers *workers, const char *node, unsigned index,
+			const char *reason, const char *log);
 
 /* Now, as the phases and `updated` count it: CLOCK_REALTIME in seconds. */
 double session_now(void);

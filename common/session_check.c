@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "options.h"
 #include "text.h"
 
 static bool is_sentence(const char *text)
@@ -46,7 +47,7 @@ static bool is_address(const char *text)
 }
 
 /* A browser is sent there and a shell line is made of it, so: http, and what RFC 3986 allows,
- * without quotes. */
+ * without quotes.  A bare kernel, where no browser goes, has a scheme of our own. */
 static bool is_url(const char *text)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -57,6 +58,8 @@ static bool is_url(const char *text)
 		scheme = 7;
 	else if (strncmp(text, "https://", 8) == 0)
 		scheme = 8;
+	else if (strncmp(text, "kernel://", 9) == 0)
+		scheme = 9;
 	else
 		return false;
 	return text[scheme] != '\0' && strnlen(text, PATH_MAX) < PATH_MAX &&
@@ -72,6 +75,28 @@ bool session_node_state_valid(const char *state)
 {
 	return strcmp(state, "expected") == 0 || strcmp(state, "up") == 0 ||
 	       strcmp(state, "lost") == 0;
+}
+
+bool session_kind_valid(const char *kind)
+{
+	return text_is_name(kind, OPTIONS_NAME_MAX);
+}
+
+bool session_workers_state_valid(const char *state)
+{
+	return strcmp(state, "starting") == 0 || strcmp(state, "ready") == 0 ||
+	       strcmp(state, "degraded") == 0 || strcmp(state, "failed") == 0;
+}
+
+bool session_words_valid(const char *words)
+{
+	return is_sentence(words);
+}
+
+bool session_log_valid(const char *log)
+{
+	return strnlen(log, SESSION_MISSING_LOG) < SESSION_MISSING_LOG &&
+	       text_lines_printable(log);
 }
 
 const struct session_text session_texts[] = {
@@ -102,6 +127,40 @@ static bool is_time(double seconds)
 	return seconds >= 0 && seconds < SESSION_TIME_MAX;
 }
 
+static bool is_missing_right(const struct session_missing *missing)
+{
+	return missing->node != NULL && session_node_name_valid(missing->node) &&
+	       missing->index < SESSION_WORKERS_NODE_MAX && missing->reason != NULL &&
+	       strnlen(missing->reason, SESSION_MISSING_REASON) < SESSION_MISSING_REASON &&
+	       session_words_valid(missing->reason) &&
+	       (missing->log == NULL || session_log_valid(missing->log));
+}
+
+static bool are_workers_right(const struct session *session,
+			      const struct session_workers *workers, bool writing)
+{
+	unsigned most = SESSION_NODES_MAX * SESSION_WORKERS_NODE_MAX;
+
+	if (workers->kind == NULL || !session_kind_valid(workers->kind) ||
+	    /* The first of the name is another one. */
+	    session_workers_find(session, workers->kind) != workers ||
+	    !session_workers_state_valid(workers->state) || workers->expected > most ||
+	    workers->ready > most || workers->missing_count > SESSION_MISSING_MAX)
+		return false;
+	if (workers->reason != NULL && !writing && !session_words_valid(workers->reason))
+		return false;
+	for (size_t i = 0; i < session->node_count; i++) {
+		if (workers->nodes[i].expected > SESSION_WORKERS_NODE_MAX ||
+		    workers->nodes[i].ready > SESSION_WORKERS_NODE_MAX)
+			return false;
+	}
+	for (size_t i = 0; i < workers->missing_count; i++) {
+		if (!is_missing_right(&workers->missing[i]))
+			return false;
+	}
+	return true;
+}
+
 const char *session_wrong_field(struct session *session, bool writing)
 {
 	if (session->job_id == NULL)
@@ -130,6 +189,10 @@ const char *session_wrong_field(struct session *session, bool writing)
 		if (node->name == NULL || !session_node_name_valid(node->name) ||
 		    !session_node_state_valid(node->state))
 			return "nodes";
+	}
+	for (size_t i = 0; i < session->workers_count; i++) {
+		if (!are_workers_right(session, &session->workers[i], writing))
+			return "workers";
 	}
 	for (int i = 0; i < PHASE_COUNT; i++) {
 		if (!is_time(session->phases[i]))

@@ -42,6 +42,15 @@ bool session_node_name_valid(const char *name);
 /* Whether it is one of a node's states. */
 bool session_node_state_valid(const char *state);
 
+/* A kind of workers, one of their states, words in one line, and lines of a log. */
+bool session_kind_valid(const char *kind);
+bool session_workers_state_valid(const char *state);
+bool session_words_valid(const char *words);
+bool session_log_valid(const char *log);
+
+/* Frees the kinds of a session; accepts one without. */
+void session_workers_free(struct session *session);
+
 /* The field of a text in a session. */
 char **session_text_field(struct session *session, const struct session_text *text);
 

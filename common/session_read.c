@@ -3,7 +3,7 @@
  * Reads the session record: see session.h.  Used by sjupyter, as the user, on a file that may
  * have been cut by a full disk, written by another version, or made by somebody to harm.
  */
-#include "session_private.h"
+#include "session_take.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,13 +15,6 @@
 
 #include "fd.h"
 #include "text.h"
-
-static int damaged(struct reason *reason, const char *field)
-{
-	errno = EPROTO;
-	return reason_set(reason, "%s is damaged: \"%s\" is missing or not what it should be",
-			  SESSION_FILE, field);
-}
 
 /* Opens and reads the file whole.  -1 with errno and a reason. */
 static int record_load(int dirfd, char **data, size_t *size, struct reason *reason)
@@ -58,66 +51,19 @@ static int record_load(int dirfd, char **data, size_t *size, struct reason *reas
 	return reason_set(reason, "cannot read %s: %s", SESSION_FILE, strerror(errno));
 }
 
-/* Each of these takes a field that may be missing or null, which leaves the value as it is. */
-
-static bool is_absent(const json_t *json)
-{
-	return json == NULL || json_is_null(json);
-}
-
-static int text_take(const json_t *json, bool (*valid)(const char *text), char **field)
-{
-	const char *value = json_string_value(json);
-
-	if (is_absent(json))
-		return 0;
-	if (value == NULL || !valid(value)) {
-		errno = EPROTO;
-		return -1;
-	}
-	return session_set(field, value);
-}
-
-static int count_take(const json_t *json, json_int_t max, unsigned *field)
-{
-	json_int_t value = json_integer_value(json);
-
-	if (is_absent(json))
-		return 0;
-	if (!json_is_integer(json) || value < 0 || value > max) {
-		errno = EPROTO;
-		return -1;
-	}
-	*field = (unsigned) value;
-	return 0;
-}
-
-/* The bounds of a time are session_wrong_field's. */
-static int time_take(const json_t *json, double *field)
-{
-	if (is_absent(json))
-		return 0;
-	if (!json_is_number(json)) {
-		errno = EPROTO;
-		return -1;
-	}
-	*field = json_number_value(json);
-	return 0;
-}
-
 static int texts_take(const json_t *root, struct session *session, struct reason *reason)
 {
 	for (const struct session_text *text = session_texts; text->name != NULL; text++) {
 		const json_t *object =
 			text->object != NULL ? json_object_get(root, text->object) : root;
 
-		if (!is_absent(object) && !json_is_object(object))
-			return damaged(reason, text->object);
-		if (text_take(json_object_get(object, text->name), text->valid,
-			      session_text_field(session, text)) != 0) {
+		if (!session_is_absent(object) && !json_is_object(object))
+			return session_damaged(reason, text->object);
+		if (session_take_text(json_object_get(object, text->name), text->valid,
+				      session_text_field(session, text)) != 0) {
 			if (errno != EPROTO)
 				return reason_set(reason, "out of memory");
-			return damaged(reason, text->name);
+			return session_damaged(reason, text->name);
 		}
 	}
 	return 0;
@@ -129,16 +75,16 @@ static int counts_take(const json_t *root, struct session *session, struct reaso
 	const json_t *head = json_object_get(root, "head");
 	unsigned pid = 0;
 
-	if (count_take(json_object_get(root, "restart"), SESSION_COUNT_MAX,
-		       &session->restart) != 0)
-		return damaged(reason, "restart");
-	if (count_take(json_object_get(root, "server_restarts"), SESSION_COUNT_MAX,
-		       &session->server_restarts) != 0)
-		return damaged(reason, "server_restarts");
-	if (count_take(json_object_get(endpoint, "port"), 65535, &session->port) != 0)
-		return damaged(reason, "port");
-	if (count_take(json_object_get(head, "pid"), SESSION_PID_MAX, &pid) != 0)
-		return damaged(reason, "pid");
+	if (session_take_count(json_object_get(root, "restart"), SESSION_COUNT_MAX,
+			       &session->restart) != 0)
+		return session_damaged(reason, "restart");
+	if (session_take_count(json_object_get(root, "server_restarts"), SESSION_COUNT_MAX,
+			       &session->server_restarts) != 0)
+		return session_damaged(reason, "server_restarts");
+	if (session_take_count(json_object_get(endpoint, "port"), 65535, &session->port) != 0)
+		return session_damaged(reason, "port");
+	if (session_take_count(json_object_get(head, "pid"), SESSION_PID_MAX, &pid) != 0)
+		return session_damaged(reason, "pid");
 	session->head_pid = (pid_t) pid;
 	return 0;
 }
@@ -147,18 +93,19 @@ static int times_take(const json_t *root, struct session *session, struct reason
 {
 	const json_t *phases = json_object_get(root, "phases");
 
-	if (!is_absent(phases) && !json_is_object(phases))
-		return damaged(reason, "phases");
+	if (!session_is_absent(phases) && !json_is_object(phases))
+		return session_damaged(reason, "phases");
 	for (unsigned i = 0; i < PHASE_COUNT; i++) {
 		const json_t *phase = json_object_get(phases, session_phase_name(i));
 
-		if (time_take(phase, &session->phases[i]) != 0)
-			return damaged(reason, "phases");
+		if (session_take_time(phase, &session->phases[i]) != 0)
+			return session_damaged(reason, "phases");
 	}
-	if (time_take(json_object_get(root, "job_end_time"), &session->job_end_time) != 0)
-		return damaged(reason, "job_end_time");
-	if (time_take(json_object_get(root, "updated"), &session->updated) != 0)
-		return damaged(reason, "updated");
+	if (session_take_time(json_object_get(root, "job_end_time"), &session->job_end_time) !=
+	    0)
+		return session_damaged(reason, "job_end_time");
+	if (session_take_time(json_object_get(root, "updated"), &session->updated) != 0)
+		return session_damaged(reason, "updated");
 	return 0;
 }
 
@@ -167,27 +114,26 @@ static int nodes_take(const json_t *root, struct session *session, struct reason
 	const json_t *nodes = json_object_get(root, "nodes");
 	size_t count = json_array_size(nodes);
 
-	if (is_absent(nodes))
+	if (session_is_absent(nodes))
 		return 0;
 	if (!json_is_array(nodes) || count > SESSION_NODES_MAX)
-		return damaged(reason, "nodes");
+		return session_damaged(reason, "nodes");
 	session->nodes = calloc(count > 0 ? count : 1, sizeof(*session->nodes));
 	if (session->nodes == NULL)
 		return reason_set(reason, "out of memory");
 	session->node_count = count;
 	for (size_t i = 0; i < count; i++) {
 		const json_t *node = json_array_get(nodes, i);
-		const char *state = json_string_value(json_object_get(node, "state"));
 		struct session_node *taken = &session->nodes[i];
 
-		if (state == NULL || strlen(state) >= sizeof(taken->state))
-			return damaged(reason, "nodes");
-		memcpy(taken->state, state, strlen(state) + 1);
-		if (text_take(json_object_get(node, "name"), session_node_name_valid,
-			      &taken->name) != 0) {
+		if (session_take_word(json_object_get(node, "state"), taken->state,
+				      sizeof(taken->state)) != 0)
+			return session_damaged(reason, "nodes");
+		if (session_take_text(json_object_get(node, "name"), session_node_name_valid,
+				      &taken->name) != 0) {
 			if (errno != EPROTO)
 				return reason_set(reason, "out of memory");
-			return damaged(reason, "nodes");
+			return session_damaged(reason, "nodes");
 		}
 	}
 	return 0;
@@ -198,7 +144,7 @@ static int state_take(const json_t *root, struct session *session, struct reason
 	const char *name = json_string_value(json_object_get(root, "state"));
 
 	if (name == NULL || session_state_parse(name, &session->state) != 0)
-		return damaged(reason, "state");
+		return session_damaged(reason, "state");
 	return 0;
 }
 
@@ -209,7 +155,7 @@ static int version_check(const json_t *root, struct reason *reason)
 	json_int_t number = json_integer_value(version);
 
 	if (!json_is_integer(version) || number < 1)
-		return damaged(reason, "version");
+		return session_damaged(reason, "version");
 	if (number > SESSION_VERSION) {
 		errno = ENOTSUP;
 		return reason_set(reason,
@@ -241,17 +187,18 @@ static int record_parse(const char *data, size_t size, struct session *session,
 				  error.line, error.column, error.text);
 	}
 	if (!json_is_object(root)) {
-		damaged(reason, "version");
+		session_damaged(reason, "version");
 		goto done;
 	}
 	if (version_check(root, reason) != 0 || state_take(root, session, reason) != 0 ||
 	    texts_take(root, session, reason) != 0 || counts_take(root, session, reason) != 0 ||
-	    times_take(root, session, reason) != 0 || nodes_take(root, session, reason) != 0)
+	    times_take(root, session, reason) != 0 || nodes_take(root, session, reason) != 0 ||
+	    session_take_workers(root, session, reason) != 0)
 		goto done;
 	/* What is missing, or out of bounds though of the right type. */
 	wrong = session_wrong_field(session, false);
 	if (wrong != NULL) {
-		damaged(reason, wrong);
+		session_damaged(reason, wrong);
 		goto done;
 	}
 	result = 0;

@@ -77,6 +77,63 @@ static json_t *nodes_json(const struct session *session)
 	return nodes;
 }
 
+/* Counts of one kind on each node. */
+static json_t *workers_nodes_json(const struct session *session,
+				  const struct session_workers *workers)
+{
+	json_t *nodes = json_array();
+
+	for (size_t i = 0; i < session->node_count; i++) {
+		json_t *json = json_pack("{s:s, s:i, s:i}", "name", session->nodes[i].name,
+					 "expected", (int) workers->nodes[i].expected, "ready",
+					 (int) workers->nodes[i].ready);
+
+		if (json_array_append_new(nodes, json) != 0) {
+			json_decref(nodes);
+			return NULL;
+		}
+	}
+	return nodes;
+}
+
+static json_t *missing_json(const struct session_workers *workers)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < workers->missing_count; i++) {
+		const struct session_missing *missing = &workers->missing[i];
+		json_t *json = json_pack("{s:s, s:i, s:s, s:s?}", "node", missing->node,
+					 "index", (int) missing->index, "reason",
+					 missing->reason, "log", missing->log);
+
+		if (json_array_append_new(all, json) != 0) {
+			json_decref(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
+static json_t *workers_json(const struct session *session)
+{
+	json_t *kinds = json_array();
+
+	for (size_t i = 0; i < session->workers_count; i++) {
+		const struct session_workers *workers = &session->workers[i];
+		json_t *json = json_pack(
+			"{s:s, s:s, s:o, s:i, s:i, s:o, s:o}", "kind", workers->kind, "state",
+			workers->state, "reason", text_json(workers->reason, true), "expected",
+			(int) workers->expected, "ready", (int) workers->ready, "nodes",
+			workers_nodes_json(session, workers), "missing", missing_json(workers));
+
+		if (json_array_append_new(kinds, json) != 0) {
+			json_decref(kinds);
+			return NULL;
+		}
+	}
+	return kinds;
+}
+
 /* Puts every text of session_texts into the object where it belongs. */
 static int texts_add(json_t *root, const struct session *session)
 {
@@ -101,14 +158,14 @@ char *session_to_json(const struct session *session)
 	/* Version and state first, for people who look into the file; jansson keeps the order.
 	 */
 	root = json_pack(
-		"{s:i, s:s, s:n, s:i, s:{s:n, s:o}, s:{s:n, s:o, s:n}, s:i, s:o, s:o, "
+		"{s:i, s:s, s:n, s:i, s:{s:n, s:o}, s:{s:n, s:o, s:n}, s:i, s:o, s:o, s:o, "
 		"s:o, s:f}",
 		"version", SESSION_VERSION, "state", session_state_name(session->state),
 		"job_id", "restart", (int) session->restart, "endpoint", "ip", "port",
 		known_json(session->port), "head", "node", "pid",
 		known_json((unsigned) session->head_pid), "runtime_dir", "server_restarts",
 		(int) session->server_restarts, "phases", phases_json(session), "nodes",
-		nodes_json(session), "job_end_time",
+		nodes_json(session), "workers", workers_json(session), "job_end_time",
 		session->job_end_time > 0 ? json_real(session->job_end_time) : json_null(),
 		"updated", session->updated);
 	if (root != NULL && texts_add(root, session) == 0)

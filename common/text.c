@@ -189,28 +189,94 @@ bool text_printable(const char *text)
 	return true;
 }
 
-const char *text_excerpt(const char *text, char *buffer, size_t size)
+/* text_excerpt() of the first length bytes; what it has written, without the NUL. */
+static size_t part_excerpt(const char *text, size_t length, char *buffer, size_t size)
 {
 	static const char hex[] = "0123456789abcdef";
+	const char *end = text + length;
 	size_t used = 0,
 	       cut = 0; /* cut: the last end of a character that leaves room for dots */
 
-	while (*text != '\0') {
+	while (text < end) {
 		unsigned char byte = (unsigned char) *text;
 		char escape[4] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
 		size_t whole = text_char_size(text);
-		size_t length = whole > 0 ? whole : sizeof(escape);
+		size_t piece = whole > 0 ? whole : sizeof(escape);
 
-		if (used + length >= size) {
+		if (used + piece >= size) {
 			memcpy(buffer + cut, "...", 3);
 			used = cut + 3;
 			break;
 		}
-		memcpy(buffer + used, whole > 0 ? text : escape, length);
-		used += length;
+		memcpy(buffer + used, whole > 0 ? text : escape, piece);
+		used += piece;
 		if (used + 4 <= size)
 			cut = used;
 		text += whole > 0 ? whole : 1;
+	}
+	buffer[used] = '\0';
+	return used;
+}
+
+const char *text_excerpt(const char *text, char *buffer, size_t size)
+{
+	part_excerpt(text, strlen(text), buffer, size);
+	return buffer;
+}
+
+bool text_lines_printable(const char *text)
+{
+	bool is_begin = true;
+
+	for (size_t size; *text != '\0'; text += size) {
+		size = *text == '\n' ? 1 : text_char_size(text);
+		if (size == 0)
+			return false;
+		is_begin = *text == '\n';
+	}
+	return is_begin;
+}
+
+/* The bytes that a line takes with what is not printable as \xNN. */
+static size_t line_room(const char *line, size_t length)
+{
+	const char *end = line + length;
+	size_t room = 0;
+
+	while (line < end) {
+		size_t whole = text_char_size(line);
+
+		room += whole > 0 ? whole : 4;
+		line += whole > 0 ? whole : 1;
+	}
+	return room;
+}
+
+const char *text_excerpt_lines(const char *text, char *buffer, size_t size)
+{
+	size_t end = strlen(text), room = size - 1, used = 0;
+	const char *begin = text + end, *line, *last;
+
+	/* From the end back, as long as there is room; of the last line as much as fits. */
+	last = text + (end > 0 && text[end - 1] == '\n' ? end - 1 : end);
+	while (begin > text) {
+		for (line = last; line > text && line[-1] != '\n';)
+			line--;
+		size_t needed = line_room(line, (size_t) (last - line)) + 1;
+		if (needed > room && *begin != '\0')
+			break;
+		begin = line;
+		if (needed > room)
+			break;
+		room -= needed;
+		last = line - 1;
+	}
+	while (*begin != '\0') {
+		size_t length = strcspn(begin, "\n");
+
+		used += part_excerpt(begin, length, buffer + used, size - used - 1);
+		buffer[used++] = '\n';
+		begin += length + (begin[length] == '\n');
 	}
 	buffer[used] = '\0';
 	return buffer;

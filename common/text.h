@@ -46,6 +46,15 @@ bool text_printable(const char *text);
  */
 const char *text_excerpt(const char *text, char *buffer, size_t size);
 
+/* Whether it is lines, each printable and ended by a newline. */
+bool text_lines_printable(const char *text);
+
+/*
+ * The same line by line, each ended by a newline, with the last ones where not all fit into
+ * size bytes (at least 5, NUL included).  Returns buffer.
+ */
+const char *text_excerpt_lines(const char *text, char *buffer, size_t size);
+
 /* Letters, digits and "._-" only, not empty, not beginning with "-" or ".", shorter than max.
  */
 bool text_is_name(const char *text, size_t max);

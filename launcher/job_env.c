@@ -137,6 +137,11 @@ out:
 	return rc;
 }
 
+void job_env_forget(struct env *env)
+{
+	env_remove(env, match_hidden, NULL);
+}
+
 void job_env_limits(const struct env *env)
 {
 	/* The names Slurm uses: slurm_rlimits_info.c, as sbatch(1) documents for --propagate.

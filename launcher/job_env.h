@@ -10,6 +10,10 @@
 
 #include "common/env.h"
 
+/* Where the step's own programs read the site's settings: of the names that are hidden, so that
+ * no agent hands it on. */
+#define JOB_ENV_CONFIG "SJ_JOB_CONFIG"
+
 /*
  * For srun: SLURM_*, SRUN_*, SBATCH_*, SALLOC_*, PMI* and PMIX* are kept under another name,
  * but for what tells srun where the job is; Slurm's own records of SPANK options and limits are
@@ -23,6 +27,9 @@ int job_env_hide(struct env *env);
  * the job's part of the step's variables stays.  0, or -1 with ENOMEM.
  */
 int job_env_restore(struct env *env);
+
+/* In a task that goes on with its step's own variables: the hidden ones are dropped. */
+void job_env_forget(struct env *env);
 
 /* Applies SLURM_RLIMIT_* of env to this process, as Slurm does for a task after the plugins
  * have run; what the hard limit forbids is passed over. */

@@ -65,4 +65,11 @@ struct loop_child *loop_child_add(struct loop *loop, pid_t pid, loop_child_callb
 int loop_child_kill(struct loop_child *child, int signo); /* by pidfd: never a recycled pid */
 void loop_child_remove(struct loop_child *child);	  /* accepts NULL */
 
+/*
+ * Makes this process the parent of its descendants whose own parent has ended (a subreaper),
+ * and reaps every child that nobody watches.  A child that is still to be watched must
+ * therefore be so before the loop runs on.  0 or -1 with errno.
+ */
+int loop_reap_orphans(struct loop *loop);
+
 #endif

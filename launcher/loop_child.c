@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The children of the event loop: one pidfd each tells when to reap, so that SIGCHLD stays out
- * of it.  Where there is none (Linux before 5.3, valgrind) SIGCHLD it is.  Called by the users
- * of loop.h, as the user.
+ * of it.  Where there is none (Linux before 5.3, valgrind), and for children that nobody
+ * watches, SIGCHLD it is.  Called by the users of loop.h, as the user.
  */
 #include "launcher/loop_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,10 +53,10 @@ static void handle_pidfd(uint32_t events, void *arg)
 	child_reap(arg);
 }
 
-/* From the beginning after each one, as its callback may have changed the list. */
-static void handle_sigchld(int signo, void *arg)
+/* Those without a pidfd, from the beginning after each one, as its callback may have changed
+ * the list. */
+static void reap_watched(struct loop *loop)
 {
-	struct loop *loop = arg;
 	struct loop_child *child;
 
 restart:
@@ -63,13 +64,55 @@ restart:
 	{
 		if (child->pidfd >= 0)
 			continue;
-		if (loop->stop) {
-			raise(signo); /* the others when the loop is run again */
+		if (loop->stop)
 			return;
-		}
 		if (child_reap(child))
 			goto restart;
 	}
+}
+
+/* All that have ended.  Each is looked at before it is reaped, so that no status of a watched
+ * one is lost; which of these are told now cannot be chosen, so it is whoever comes first. */
+static void reap_all(struct loop *loop)
+{
+	struct loop_child *child;
+
+	while (!loop->stop) {
+		siginfo_t info = {.si_pid = 0};
+
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		    info.si_pid == 0)
+			return;
+		LIST_FOREACH(child, &loop->children, link)
+		{
+			if (child->pid == info.si_pid)
+				break;
+		}
+		if (child ? !child_reap(child) : waitpid(info.si_pid, NULL, WNOHANG) <= 0)
+			return;
+	}
+}
+
+static void handle_sigchld(int signo, void *arg)
+{
+	struct loop *loop = arg;
+
+	if (loop->reaps_orphans)
+		reap_all(loop);
+	else
+		reap_watched(loop);
+	if (loop->stop)
+		raise(signo); /* the others when the loop is run again */
+}
+
+int loop_reap_orphans(struct loop *loop)
+{
+	if (loop_signal_add(loop, SIGCHLD, handle_sigchld, loop) < 0 ||
+	    prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return -1;
+	loop->reaps_orphans = true;
+	/* Some may have ended before their signal was ours. */
+	return raise(SIGCHLD) == 0 ? 0 : -1;
 }
 
 static int watch_child(struct loop_child *child)

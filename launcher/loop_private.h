@@ -52,6 +52,7 @@ struct loop {
 	struct signal_entry signals[NSIG];
 
 	struct loop_child_list children;
+	bool reaps_orphans;
 };
 
 /* In ms for epoll_wait until the nearest timer, rounded up so that none is early; -1: none. */

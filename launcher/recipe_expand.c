@@ -15,8 +15,8 @@ enum {
 	KNOWN_SHOWN = 512 /* bytes of the list of known variables in a reason */
 };
 
-/* The variable that every recipe has. */
-static const char recipes_dir[] = "recipes_dir";
+/* The variables that every recipe has. */
+static const char recipes_dir[] = "recipes_dir", libexec_dir[] = "libexec_dir";
 
 /* What a text begins with. */
 struct piece {
@@ -67,6 +67,18 @@ static bool piece_is(const struct piece *piece, const char *name)
 	       memcmp(name, piece->name, piece->name_length) == 0;
 }
 
+bool recipe_text_uses(const char *text, const char *name)
+{
+	while (*text != '\0') {
+		struct piece piece = piece_next(text);
+
+		if (piece.name != NULL && piece_is(&piece, name))
+			return true;
+		text += piece.length > 0 ? piece.length : 1;
+	}
+	return false;
+}
+
 static const char *variable_find(const struct recipe *recipe, const char *const variables[],
 				 const struct piece *piece)
 {
@@ -74,13 +86,15 @@ static const char *variable_find(const struct recipe *recipe, const char *const 
 		if (piece_is(piece, variables[0]))
 			return variables[1];
 	}
-	return piece_is(piece, recipes_dir) ? recipe->recipes_dir : NULL;
+	if (piece_is(piece, recipes_dir))
+		return recipe->recipes_dir;
+	return piece_is(piece, libexec_dir) ? PKGLIBEXECDIR : NULL;
 }
 
 /* "${socket}, ${port}", as much as fits. */
 static void variables_list(const char *const variables[], char *list, size_t size)
 {
-	size_t used = (size_t) snprintf(list, size, "${%s}", recipes_dir);
+	size_t used = (size_t) snprintf(list, size, "${%s}, ${%s}", recipes_dir, libexec_dir);
 
 	for (size_t i = 0; variables[i] != NULL; i += 2) {
 		int length = snprintf(list + used, size - used, ", ${%s}", variables[i]);
@@ -93,7 +107,8 @@ static void variables_list(const char *const variables[], char *list, size_t siz
 
 static int fault(const struct recipe *recipe, struct reason *reason, int error)
 {
-	reason_prefix(reason, "%s: [app %s]", recipe->file, recipe->name);
+	reason_prefix(reason, "%s: [%s %s]", recipe->file, recipe_section_name(recipe->section),
+		      recipe->name);
 	errno = error;
 	return -1;
 }
@@ -208,14 +223,14 @@ error:
 	return NULL;
 }
 
-char **recipe_argv(const struct recipe *recipe, const char *const variables[],
-		   struct reason *reason)
+char **recipe_command(const struct recipe *recipe, const char *command,
+		      const char *const variables[], struct reason *reason)
 {
-	char **words = text_words(recipe->command, RECIPE_WORDS_MAX), **argv;
+	char **words = text_words(command, RECIPE_WORDS_MAX), **argv;
 	char *line;
 
 	if (words == NULL) { /* checked when it was read */
-		reason_set(reason, "command: %m");
+		reason_set(reason, "\"%s\": %m", command);
 		fault(recipe, reason, errno);
 		return NULL;
 	}
@@ -226,11 +241,17 @@ char **recipe_argv(const struct recipe *recipe, const char *const variables[],
 		return NULL;
 	argv = text_words(line, RECIPE_WORDS_MAX);
 	if (argv == NULL) {
-		reason_set(reason, "command: %m");
+		reason_set(reason, "\"%s\": %m", command);
 		fault(recipe, reason, errno);
 	}
 	free(line);
 	return argv;
+}
+
+char **recipe_argv(const struct recipe *recipe, const char *const variables[],
+		   struct reason *reason)
+{
+	return recipe_command(recipe, recipe->command, variables, reason);
 }
 
 int recipe_environment(const struct recipe *recipe, struct env *env,

@@ -104,55 +104,61 @@ static void missing_tell(const struct recipe *recipe, const char *program, const
 {
 	char name[PROGRAM_SHOWN], in_path[LIST_SHOWN], in_recipe[LIST_SHOWN], hint[HINT_SHOWN];
 	const char *before_hint = recipe->hint != NULL ? "; " : "";
+	const char *section = recipe_section_name(recipe->section);
+	bool app = recipe->section == RECIPE_APP; /* has only one command */
 
 	text_excerpt(program, name, sizeof(name));
 	text_excerpt(recipe->hint != NULL ? recipe->hint : "", hint, sizeof(hint));
-	if (*program == '/')
-		reason_set(
-			reason,
-			"%s: no program there that you may run: the administrator sets command "
-			"in [app %s] of spank-jupyter.conf%s%s",
-			name, recipe->name, before_hint, hint);
+	if (strchr(program, '/') != NULL)
+		reason_set(reason,
+			   "%s: no program there that you may run: the administrator sets "
+			   "%s in [%s %s] of spank-jupyter.conf%s%s",
+			   name, app ? "command" : "the command", section, recipe->name,
+			   before_hint, hint);
 	else
 		reason_set(
 			reason,
 			"%s: not found in the job's PATH (%s) nor in the recipe's path (%s): "
 			"load the module or environment that has it in the job script or in a "
 			"file given with --jupyter-init; for all users the administrator sets "
-			"path in [app %s] of spank-jupyter.conf%s%s",
+			"path in [%s %s] of spank-jupyter.conf%s%s",
 			name, list_show(path, in_path), list_show(recipe->path, in_recipe),
-			recipe->name, before_hint, hint);
+			section, recipe->name, before_hint, hint);
+}
+
+char *recipe_program_of(const struct recipe *recipe, const char *word, const char *path,
+			struct reason *reason)
+{
+	const char *const lists[] = {path, recipe->path};
+	char *found = NULL;
+	int result = 0;
+
+	if (*word == '/' && is_program(word)) {
+		found = strdup(word);
+		result = found != NULL ? 1 : -1;
+	}
+	/* A path that is not absolute would depend on where the agent happens to run. */
+	for (size_t i = 0; i < 2 && result == 0 && strchr(word, '/') == NULL; i++)
+		result = list_search(lists[i], word, &found);
+	if (result < 0) {
+		reason_set(reason, "%s: not enough memory", word);
+	} else if (result == 0) {
+		missing_tell(recipe, word, path, reason);
+		errno = ENOENT;
+	}
+	return found;
 }
 
 char *recipe_program(const struct recipe *recipe, const char *path, struct reason *reason)
 {
-	const char *const lists[] = {path, recipe->path};
 	char **words = text_words(recipe->command, RECIPE_WORDS_MAX);
-	char *program = NULL, *found = NULL;
-	int result = 0;
+	char *found = NULL;
 
-	if (words == NULL || words[0] == NULL) { /* checked when it was read */
-		reason_set(reason, "[app %s]: command: %m", recipe->name);
-		goto done;
-	}
-	program = words[0];
-	if (*program == '/') {
-		result = is_program(program);
-		if (result > 0) {
-			found = strdup(program);
-			result = found != NULL ? 1 : -1;
-		}
-	}
-	for (size_t i = 0; i < 2 && result == 0 && *program != '/'; i++)
-		result = list_search(lists[i], program, &found);
-	if (result < 0) {
-		reason_set(reason, "%s: not enough memory", program);
-	} else if (result == 0) {
-		missing_tell(recipe, program, path, reason);
-		errno = ENOENT;
-	}
-
-done:
+	if (words == NULL || words[0] == NULL) /* checked when it was read */
+		reason_set(reason, "[%s %s]: command: %m", recipe_section_name(recipe->section),
+			   recipe->name);
+	else
+		found = recipe_program_of(recipe, words[0], path, reason);
 	text_words_free(words);
 	return found;
 }

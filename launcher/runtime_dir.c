@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,10 @@
 enum {
 	/* Between mkdtemp and its lock a directory is nobody's; longer than this that does not
 	 * last. */
-	UNLOCKED_GRACE_S = 60
+	UNLOCKED_GRACE_S = 60,
+	REMOVALS_MAX = 1000,
+	/* Bytes of the file "job": a job's digits and a host's name take less. */
+	JOB_MAX = 512
 };
 
 static void name_prefix(char prefix[64])
@@ -26,17 +30,27 @@ static void name_prefix(char prefix[64])
 	snprintf(prefix, 64, "spank-jupyter-%u-", (unsigned) getuid());
 }
 
+/* The directory, open, if it is ours and private; else -1. */
+static int open_ours(int base_fd, const char *name, struct stat *status)
+{
+	int fd = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0 && (fstat(fd, status) < 0 || status->st_uid != getuid() ||
+			(status->st_mode & 077) != 0))
+		fd_close(&fd);
+	return fd;
+}
+
 /* Whether the directory is ours, private, and nobody lives in it. */
 static int is_stale(int base_fd, const char *name, time_t grace)
 {
 	struct stat status;
-	int fd = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open_ours(base_fd, name, &status);
 	int stale = 0;
 
 	if (fd < 0)
 		return 0;
-	if (fstat(fd, &status) == 0 && status.st_uid == getuid() &&
-	    (status.st_mode & 077) == 0 && time(NULL) - status.st_mtime >= grace) {
+	if (time(NULL) - status.st_mtime >= grace) {
 		int lock_fd = lock_take(fd, "lock");
 		stale = lock_fd >= 0;
 		fd_close(&lock_fd);
@@ -95,6 +109,82 @@ error:
 	reason_set(reason, "%s: %s", made.path ? made.path : base, strerror(errno));
 	runtime_dir_destroy(&made);
 	return -1;
+}
+
+static void describe_job(const char *job_id, const char *node, char text[JOB_MAX])
+{
+	snprintf(text, JOB_MAX, "%s %s\n", job_id, node);
+}
+
+int runtime_dir_set_job(const struct runtime_dir *dir, const char *job_id, const char *node)
+{
+	char text[JOB_MAX];
+
+	describe_job(job_id, node, text);
+	return file_replace(dir->fd, "job", 0600, text, strlen(text));
+}
+
+/* Whether it is that job's, and somebody lives in it or nobody does. */
+static bool is_of_job(int base_fd, const char *name, const char *wanted, bool alive)
+{
+	struct stat status;
+	char *text = NULL;
+	int fd = open_ours(base_fd, name, &status);
+
+	if (fd < 0)
+		return false;
+	bool is = lock_is_held(fd, "lock") == alive &&
+		  file_read(fd, "job", JOB_MAX, &text, NULL) == 0 && !strcmp(text, wanted);
+	free(text);
+	fd_close(&fd);
+	return is;
+}
+
+char *runtime_dir_find(const char *base, const char *job_id, const char *node)
+{
+	DIR *listing = opendir(base);
+	struct dirent *entry;
+	char prefix[64], wanted[JOB_MAX], *path = NULL;
+
+	if (!listing)
+		return NULL;
+	name_prefix(prefix);
+	describe_job(job_id, node, wanted);
+	errno = ENOENT;
+	while (!path && (entry = readdir(listing)))
+		if (!strncmp(entry->d_name, prefix, strlen(prefix)) &&
+		    is_of_job(dirfd(listing), entry->d_name, wanted, true) &&
+		    asprintf(&path, "%s/%s", base, entry->d_name) < 0) {
+			path = NULL;
+			break;
+		}
+	if (!path && errno != ENOMEM)
+		errno = ENOENT;
+	int saved = errno;
+	closedir(listing);
+	errno = saved;
+	return path;
+}
+
+void runtime_dir_remove_job(const char *base, const char *job_id, const char *node)
+{
+	DIR *listing = opendir(base);
+	struct dirent *entry;
+	char prefix[64], wanted[JOB_MAX];
+
+	if (!listing)
+		return;
+	name_prefix(prefix);
+	describe_job(job_id, node, wanted);
+	while ((entry = readdir(listing)))
+		if (!strncmp(entry->d_name, prefix, strlen(prefix)) &&
+		    is_of_job(dirfd(listing), entry->d_name, wanted, false))
+			/* What ends with its owner may write there for a moment more. */
+			for (int i = 0;
+			     i < REMOVALS_MAX && dir_remove(dirfd(listing), entry->d_name) < 0;
+			     i++)
+				;
+	closedir(listing);
 }
 
 void runtime_dir_remove_dead(const char *base, const char *path)

@@ -2,7 +2,8 @@
 /*
  * The session's private directory on this node: sockets, runtime and connection files, mode
  * 0700, random name, locked while its owner lives.  In jupyter-agent and, when that has died,
- * in jupyter-launch, as the user.
+ * in jupyter-launch and jupyter-sweep; found by the session's other processes on the node.  As
+ * the user.
  */
 #ifndef LAUNCHER_RUNTIME_DIR_H
 #define LAUNCHER_RUNTIME_DIR_H
@@ -20,6 +21,21 @@ struct runtime_dir {
  * without a chance to clean up.  0, or -1 with a reason.
  */
 int runtime_dir_create(struct runtime_dir *dir, const char *base, struct reason *reason);
+
+/* Writes into its file "job" of which job it is and on which node, for runtime_dir_find():
+ * nodes that are tried out on one machine share base.  0, or -1 with errno. */
+int runtime_dir_set_job(const struct runtime_dir *dir, const char *job_id, const char *node);
+
+/*
+ * The path of this user's directory below base of that job and node, whose owner lives.  Caller
+ * frees.  NULL with ENOENT where there is none: its owner, its mode (nobody else's) and its
+ * file are checked.
+ */
+char *runtime_dir_find(const char *base, const char *job_id, const char *node);
+
+/* Removes those below base of that job and node whose owner has died; see runtime_dir_find().
+ */
+void runtime_dir_remove_job(const char *base, const char *job_id, const char *node);
 
 /* Removes the directory below base of another process of ours, if that process has died. */
 void runtime_dir_remove_dead(const char *base, const char *path);

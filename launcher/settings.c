@@ -20,10 +20,13 @@
 
 enum {
 	EXCERPT = 80,	  /* bytes of a value in a reason */
-	NAMES_SHOWN = 512 /* bytes of the list of known apps in a reason */
+	NAMES_SHOWN = 512 /* bytes of the list of known names in a reason */
 };
 
-enum section { SECTION_NONE, SECTION_SITE, SECTION_APP };
+/* The sections that every file may have. */
+#define RECIPES "[app NAME] or [workers KIND]"
+
+enum section { SECTION_NONE, SECTION_SITE, SECTION_RECIPE };
 
 /* One file being read. */
 struct loader {
@@ -39,11 +42,27 @@ struct loader {
 	unsigned recipe_lines[RECIPE_KEYS];
 };
 
-static struct recipe *app_find(const struct settings *settings, const char *name)
+/* Where the recipes of a section are, and what they are called. */
+struct recipes {
+	struct recipe **all;
+	size_t *count;
+	const char *many; /* "more than 256 apps" */
+	const char *one;  /* "no app "x"" */
+};
+
+static struct recipes recipes_of(struct settings *settings, enum recipe_section section)
 {
-	for (size_t i = 0; i < settings->app_count; i++) {
-		if (strcmp(settings->apps[i].name, name) == 0)
-			return &settings->apps[i];
+	if (section == RECIPE_WORKERS)
+		return (struct recipes){&settings->kinds, &settings->kind_count,
+					"kinds of workers", "kind of workers"};
+	return (struct recipes){&settings->apps, &settings->app_count, "apps", "app"};
+}
+
+static struct recipe *recipe_find(const struct recipes *recipes, const char *name)
+{
+	for (size_t i = 0; i < *recipes->count; i++) {
+		if (strcmp((*recipes->all)[i].name, name) == 0)
+			return &(*recipes->all)[i];
 	}
 	return NULL;
 }
@@ -58,42 +77,42 @@ static unsigned lines_given(const unsigned lines[], int count)
 }
 
 /* Takes the recipe over; it is empty then. */
-static int app_add(struct settings *settings, struct recipe *recipe, struct reason *reason)
+static int recipe_add(const struct recipes *recipes, struct recipe *recipe,
+		      struct reason *reason)
 {
 	struct recipe *larger;
 
-	if (settings->app_count == SETTINGS_RECIPES_MAX) {
-		reason_set(reason, "more than %d apps: give fewer", SETTINGS_RECIPES_MAX);
+	if (*recipes->count == SETTINGS_RECIPES_MAX) {
+		reason_set(reason, "more than %d %s: give fewer", SETTINGS_RECIPES_MAX,
+			   recipes->many);
 		errno = EINVAL;
 		return -1;
 	}
-	larger = reallocarray(settings->apps, settings->app_count + 1, sizeof(*larger));
+	larger = reallocarray(*recipes->all, *recipes->count + 1, sizeof(*larger));
 	if (larger == NULL)
 		return reason_set(reason, "not enough memory");
-	settings->apps = larger;
-	larger[settings->app_count++] = *recipe;
+	*recipes->all = larger;
+	larger[(*recipes->count)++] = *recipe;
 	memset(recipe, 0, sizeof(*recipe));
 	return 0;
 }
 
-/* The section of an app is complete: puts it among the others. */
-static int app_finish(struct loader *loader, struct reason *reason)
+/* The section of a recipe is complete: puts it among the others. */
+static int recipe_finish(struct loader *loader, struct reason *reason)
 {
 	struct recipe *recipe = &loader->recipe;
-	struct recipe *known = app_find(loader->settings, recipe->name);
+	struct recipes recipes = recipes_of(loader->settings, recipe->section);
+	struct recipe *known = recipe_find(&recipes, recipe->name);
 
-	if (recipe->command != NULL && known == NULL)
-		return app_add(loader->settings, recipe, reason);
-	if (recipe->command != NULL) {
+	if (known == NULL || recipe_whole(recipe)) {
+		if (recipe_check(recipe, reason) != 0)
+			return -1;
+		if (known == NULL)
+			return recipe_add(&recipes, recipe, reason);
 		recipe_clear(known);
 		*known = *recipe;
 		memset(recipe, 0, sizeof(*recipe));
 		return 0;
-	}
-	if (known == NULL) {
-		reason_set(reason, "no command: give one, or the name of a shipped recipe");
-		errno = EINVAL;
-		return -1;
 	}
 	if (recipe_merge(known, recipe, lines_given(loader->recipe_lines, RECIPE_KEYS)) != 0) {
 		if (errno != EINVAL)
@@ -104,22 +123,23 @@ static int app_finish(struct loader *loader, struct reason *reason)
 				  RECIPE_ENV_MAX);
 	}
 	recipe_clear(recipe);
-	return 0;
+	return recipe_check(known, reason);
 }
 
 /* What is left to do when a section ends. */
 static int section_finish(struct loader *loader, const char *file, struct reason *reason)
 {
 	struct inifile_place place = {file, loader->recipe_line};
+	enum recipe_section section = loader->recipe.section;
 	char name[OPTIONS_NAME_MAX];
 
-	if (loader->section != SECTION_APP)
+	if (loader->section != SECTION_RECIPE)
 		return 0;
 	loader->section = SECTION_NONE;
 	snprintf(name, sizeof(name), "%s", loader->recipe.name);
-	if (app_finish(loader, reason) == 0)
+	if (recipe_finish(loader, reason) == 0)
 		return 0;
-	reason_prefix(reason, "[app %s]", name);
+	reason_prefix(reason, "[%s %s]", recipe_section_name(section), name);
 	return inifile_prefix(&place, reason);
 }
 
@@ -128,7 +148,7 @@ static int site_begin(struct loader *loader, unsigned line, struct reason *reaso
 	errno = EINVAL;
 	if (loader->shipped)
 		return reason_set(reason,
-				  "[site]: not allowed in a recipe file: give [app NAME]");
+				  "[site]: not allowed in a recipe file: give " RECIPES);
 	if (loader->site_line > 0)
 		return reason_set(reason, "[site]: begun on line %u already: give it once",
 				  loader->site_line);
@@ -137,47 +157,59 @@ static int site_begin(struct loader *loader, unsigned line, struct reason *reaso
 	return 0;
 }
 
-static int app_begin(struct loader *loader, const struct inifile_place *place, const char *name,
-		     struct reason *reason)
+static int recipe_begin(struct loader *loader, const struct inifile_place *place,
+			enum recipe_section section, const char *name, struct reason *reason)
 {
+	struct recipes recipes = recipes_of(loader->settings, section);
+	const char *title = recipe_section_name(section);
 	const struct recipe *known;
 	char shown[EXCERPT];
+	int result;
 
 	errno = EINVAL;
 	if (!text_is_name(name, OPTIONS_NAME_MAX))
 		return reason_set(reason,
-				  "[app %s]: not a name: give at most %d letters, digits and "
+				  "[%s %s]: not a name: give at most %d letters, digits and "
 				  "\"._-\", not beginning with \".\" or \"-\"",
-				  text_excerpt(name, shown, sizeof(shown)),
+				  title, text_excerpt(name, shown, sizeof(shown)),
 				  OPTIONS_NAME_MAX - 1);
-	known = app_find(loader->settings, name);
+	known = recipe_find(&recipes, name);
 	if (known != NULL && (loader->shipped || strcmp(known->file, place->file) == 0))
-		return reason_set(reason, "[app %s]: %s has it already: give it once", name,
-				  strcmp(known->file, place->file) == 0 ? "this file"
-									: known->file);
-	if (recipe_init(&loader->recipe, name, place->file, loader->recipes_dir) != 0)
+		return reason_set(
+			reason, "[%s %s]: %s has it already: give it once", title, name,
+			strcmp(known->file, place->file) == 0 ? "this file" : known->file);
+	result = section == RECIPE_WORKERS
+			 ? recipe_init_workers(&loader->recipe, name, place->file,
+					       loader->recipes_dir)
+			 : recipe_init(&loader->recipe, name, place->file, loader->recipes_dir);
+	if (result != 0)
 		return reason_set(reason, "not enough memory");
 	loader->recipe_line = place->line;
 	memset(loader->recipe_lines, 0, sizeof(loader->recipe_lines));
-	loader->section = SECTION_APP;
+	loader->section = SECTION_RECIPE;
 	return 0;
 }
 
 static int section_begin(struct loader *loader, const struct inifile_place *place,
 			 const char *name, struct reason *reason)
 {
+	static const enum recipe_section sections[] = {RECIPE_APP, RECIPE_WORKERS};
 	char shown[EXCERPT];
 
 	if (strcmp(name, "site") == 0)
 		return site_begin(loader, place->line, reason);
-	if (strncmp(name, "app ", 4) == 0)
-		return app_begin(loader, place, name + 4, reason);
-	text_excerpt(name, shown, sizeof(shown));
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		const char *word = recipe_section_name(sections[i]);
+		size_t length = strlen(word);
+
+		if (strncmp(name, word, length) == 0 && name[length] == ' ')
+			return recipe_begin(loader, place, sections[i], name + length + 1,
+					    reason);
+	}
 	errno = EINVAL;
-	if (strncmp(name, "workers ", 8) == 0)
-		return reason_set(reason, "[%s]: workers are not built in this release", shown);
-	return reason_set(reason, "[%s]: not known: give %s[app NAME]", shown,
-			  loader->shipped ? "" : "[site] or ");
+	return reason_set(reason, "[%s]: not known: give %s" RECIPES,
+			  text_excerpt(name, shown, sizeof(shown)),
+			  loader->shipped ? "" : "[site], ");
 }
 
 /* The handler for a section's first line. */
@@ -214,24 +246,27 @@ static int site_entry(struct loader *loader, unsigned line, const char *key, con
 			     text_excerpt(value, shown, sizeof(shown)));
 }
 
-static int app_entry(struct loader *loader, unsigned line, const char *key, const char *value,
-		     struct reason *reason)
+static int recipe_entry(struct loader *loader, unsigned line, const char *key,
+			const char *value, struct reason *reason)
 {
-	char shown[EXCERPT], name[EXCERPT];
-	int number = recipe_key(key);
+	const char *section = recipe_section_name(loader->recipe.section);
+	char shown[EXCERPT], name[EXCERPT], all[RECIPE_KEYS_TEXT_MAX];
+	int number = recipe_key(loader->recipe.section, key);
 
 	text_excerpt(key, name, sizeof(name));
 	errno = EINVAL;
 	if (number < 0)
-		return reason_set(reason, "[app %s] %s: not known: give one of %s",
-				  loader->recipe.name, name, recipe_keys);
+		return reason_set(reason, "[%s %s] %s: not known: give one of %s", section,
+				  loader->recipe.name, name,
+				  recipe_keys(loader->recipe.section, all));
 	if (number < RECIPE_KEYS_ONCE && loader->recipe_lines[number] > 0)
-		return reason_set(reason, "[app %s] %s: given on line %u already: give it once",
-				  loader->recipe.name, name, loader->recipe_lines[number]);
+		return reason_set(reason, "[%s %s] %s: given on line %u already: give it once",
+				  section, loader->recipe.name, name,
+				  loader->recipe_lines[number]);
 	loader->recipe_lines[number] = line;
 	if (recipe_set(&loader->recipe, key, value, reason) == 0)
 		return 0;
-	return reason_prefix(reason, "[app %s] %s = \"%s\"", loader->recipe.name, name,
+	return reason_prefix(reason, "[%s %s] %s = \"%s\"", section, loader->recipe.name, name,
 			     text_excerpt(value, shown, sizeof(shown)));
 }
 
@@ -245,16 +280,16 @@ static int on_entry(const struct inifile_place *place, const char *key, const ch
 
 	switch (loader->section) {
 	case SECTION_NONE:
-		reason_set(reason, "%s: in no section: begin with %s[app NAME]",
+		reason_set(reason, "%s: in no section: begin with %s" RECIPES,
 			   text_excerpt(key, shown, sizeof(shown)),
-			   loader->shipped ? "" : "[site] or ");
+			   loader->shipped ? "" : "[site], ");
 		errno = EINVAL;
 		break;
 	case SECTION_SITE:
 		result = site_entry(loader, place->line, key, value, reason);
 		break;
-	case SECTION_APP:
-		result = app_entry(loader, place->line, key, value, reason);
+	case SECTION_RECIPE:
+		result = recipe_entry(loader, place->line, key, value, reason);
 		break;
 	}
 	return result == 0 ? 0 : inifile_prefix(place, reason);
@@ -375,26 +410,47 @@ void settings_destroy(struct settings *settings)
 	for (size_t i = 0; i < settings->app_count; i++)
 		recipe_clear(&settings->apps[i]);
 	free(settings->apps);
+	for (size_t i = 0; i < settings->kind_count; i++)
+		recipe_clear(&settings->kinds[i]);
+	free(settings->kinds);
 	site_clear(settings);
 	free(settings);
 	errno = saved;
 }
 
-const struct recipe *settings_app(const struct settings *settings, const char *name,
-				  struct reason *reason)
+static const struct recipe *recipe_get(const struct settings *settings,
+				       enum recipe_section section, const char *name,
+				       struct reason *reason)
 {
-	const struct recipe *recipe = app_find(settings, name);
+	/* Only looked at. */
+	struct recipes recipes = recipes_of((struct settings *) settings, section);
+	const struct recipe *recipe = recipe_find(&recipes, name);
 	char list[NAMES_SHOWN] = "", shown[EXCERPT];
 	size_t used = 0;
 
 	if (recipe != NULL)
 		return recipe;
-	for (size_t i = 0; i < settings->app_count && used < sizeof(list) - 1; i++)
+	for (size_t i = 0; i < *recipes.count && used < sizeof(list) - 1; i++)
 		used += (size_t) snprintf(list + used, sizeof(list) - used, "%s%s",
-					  i > 0 ? ", " : "", settings->apps[i].name);
-	reason_set(reason, "no app \"%s\": give one of %s%s",
-		   text_excerpt(name, shown, sizeof(shown)), list,
-		   used >= sizeof(list) ? "..." : "");
+					  i > 0 ? ", " : "", (*recipes.all)[i].name);
+	text_excerpt(name, shown, sizeof(shown));
+	if (*recipes.count == 0)
+		reason_set(reason, "no %s \"%s\": there is none", recipes.one, shown);
+	else
+		reason_set(reason, "no %s \"%s\": give one of %s%s", recipes.one, shown, list,
+			   used >= sizeof(list) ? "..." : "");
 	errno = ENOENT;
 	return NULL;
+}
+
+const struct recipe *settings_app(const struct settings *settings, const char *name,
+				  struct reason *reason)
+{
+	return recipe_get(settings, RECIPE_APP, name, reason);
+}
+
+const struct recipe *settings_workers(const struct settings *settings, const char *kind,
+				      struct reason *reason)
+{
+	return recipe_get(settings, RECIPE_WORKERS, kind, reason);
 }

@@ -14,7 +14,7 @@
 
 enum {
 	SETTINGS_FILE_MAX = 1 << 20, /* bytes of one file */
-	SETTINGS_RECIPES_MAX = 256,  /* recipes in all, and recipe files */
+	SETTINGS_RECIPES_MAX = 256,  /* apps, kinds of workers, recipe files */
 
 	/*
 	 * Bytes of the path of a session's runtime directory.  In it jupyter_client names a
@@ -48,6 +48,8 @@ struct settings {
 	long log_max_bytes; /* of session.log */
 	struct recipe *apps;
 	size_t app_count;
+	struct recipe *kinds; /* of workers */
+	size_t kind_count;
 };
 
 /*
@@ -68,5 +70,9 @@ struct settings *settings_load_from(const char *recipes_dir, const char *file,
 /* NULL with ENOENT and a reason that lists the known apps. */
 const struct recipe *settings_app(const struct settings *settings, const char *name,
 				  struct reason *reason);
+
+/* The same for a kind of workers. */
+const struct recipe *settings_workers(const struct settings *settings, const char *kind,
+				      struct reason *reason);
 
 #endif

@@ -2,6 +2,7 @@
 /* See spawn.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,27 +40,35 @@ void spawn_many_files(void)
 	files_limit_taken = setrlimit(RLIMIT_NOFILE, &most) == 0;
 }
 
-/* Moves the three above 2 first, so that none is overwritten before its turn; then into place.
- */
-static int arrange_fds(const int wanted[3], int *report)
+/* Moves all above their places first, so that none is overwritten before its turn; then into
+ * place.  Standard ones that are not given are /dev/null. */
+static int arrange_fds(const struct spawn_options *options, int *report)
 {
-	int from[3];
+	int wanted[SPAWN_FDS_MAX] = {options->in, options->out, options->err};
+	int from[SPAWN_FDS_MAX], count = 3 + (int) options->more_count;
 
-	if ((*report = fcntl(*report, F_DUPFD_CLOEXEC, 3)) < 0)
+	for (int i = 3; i < count; i++)
+		wanted[i] = options->more[i - 3];
+	if ((*report = fcntl(*report, F_DUPFD_CLOEXEC, count)) < 0)
 		return -1;
-	for (int i = 0; i < 3; i++) {
-		int fd = wanted[i] >= 0 ? wanted[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (fd < 0 || (from[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+	for (int i = 0; i < count; i++) {
+		int fd = wanted[i];
+		if (fd < 0 && i < 3 && (fd = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+			return -1;
+		if ((from[i] = fcntl(fd, F_DUPFD_CLOEXEC, count)) < 0)
 			return -1;
 	}
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < count; i++)
 		if (dup2(from[i], i) < 0)
 			return -1;
-	/* The report is kept as fd 3, close-on-exec, all others go. */
-	if (*report != 3 && dup3(*report, 3, O_CLOEXEC) < 0)
+	/* The report is kept behind them, close-on-exec, all others go. */
+	if (*report != count && dup3(*report, count, O_CLOEXEC) < 0)
 		return -1;
-	*report = 3;
-	fd_close_from(4);
+	*report = count;
+	fd_close_from(count + 1);
+	/* Not before: ours may be open beyond it. */
+	if (files_limit_taken)
+		setrlimit(RLIMIT_NOFILE, &files_limit);
 	return 0;
 }
 
@@ -67,7 +76,6 @@ static void become(const struct spawn_options *options, int report, pid_t parent
 {
 	struct sigaction standard = {.sa_handler = SIG_DFL};
 	sigset_t none;
-	int wanted[3] = {options->in, options->out, options->err};
 
 	for (int signo = 1; signo < NSIG; signo++)
 		sigaction(signo, &standard, NULL);
@@ -82,9 +90,10 @@ static void become(const struct spawn_options *options, int report, pid_t parent
 	}
 	if (options->core_dumps && core_limit_taken)
 		setrlimit(RLIMIT_CORE, &core_limit);
-	if (files_limit_taken)
-		setrlimit(RLIMIT_NOFILE, &files_limit);
-	if (arrange_fds(wanted, &report) == 0 &&
+	/* It runs all the same where the processors have been taken away meanwhile. */
+	if (options->cpus)
+		(void) sched_setaffinity(0, options->cpus_size, options->cpus);
+	if (arrange_fds(options, &report) == 0 &&
 	    (!options->directory || chdir(options->directory) == 0))
 		execve(options->program, options->argv, options->environment);
 	int error = errno;
@@ -97,6 +106,11 @@ pid_t spawn_process(const struct spawn_options *options, struct reason *reason)
 	int report[2], error = 0;
 	pid_t parent = getpid();
 
+	if (options->more_count > SPAWN_FDS_MAX - 3) {
+		errno = EINVAL;
+		return reason_set(reason, "%s: at most %d descriptors are handed over",
+				  options->program, SPAWN_FDS_MAX);
+	}
 	if (pipe2(report, O_CLOEXEC) < 0)
 		return reason_set(reason, "%s: pipe: %s", options->program, strerror(errno));
 	pid_t pid = fork();

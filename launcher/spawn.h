@@ -6,10 +6,14 @@
 #ifndef LAUNCHER_SPAWN_H
 #define LAUNCHER_SPAWN_H
 
+#include <sched.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "common/reason.h"
+
+enum { SPAWN_FDS_MAX = 16 /* descriptors of a child, the standard ones included */ };
 
 struct spawn_options {
 	const char *program; /* path to execute; argv[0] may differ */
@@ -17,6 +21,10 @@ struct spawn_options {
 	char *const *environment;
 	const char *directory; /* to start in, or NULL: here */
 	int in, out, err;      /* stay the caller's; -1: /dev/null */
+	const int *more;       /* the child's 3, 4, and so on; stay the caller's */
+	size_t more_count;
+	const cpu_set_t *cpus; /* to be bound to, or NULL: as we are */
+	size_t cpus_size;      /* bytes of it */
 	bool own_session; /* setsid: away from the terminal and in a process group of its own */
 	bool dies_with_us; /* SIGTERM when this process ends */
 	bool core_dumps;   /* give back the core limit that spawn_no_core_dumps() took */

@@ -19,8 +19,8 @@
 #include <slurm/spank.h>
 
 #include "common/options.h"
-#include "spank/app_check.h"
 #include "spank/inherited.h"
+#include "spank/site_check.h"
 #include "spank/trigger.h"
 
 SPANK_PLUGIN(jupyter, 1)
@@ -32,6 +32,23 @@ static struct {
 	bool given;		/* any of our options on this command */
 	bool makes_allocation;	/* sbatch, salloc, or an srun outside of a job */
 } self = {.options = {.idle_s = OPTIONS_TIME_UNSET, .warn_s = OPTIONS_TIME_UNSET}};
+
+/*
+ * Workers that come before the app are checked together with it, in one run of jupyter-launch;
+ * those that come behind it alone.
+ */
+static int site_knows(const char *name, struct reason *reason)
+{
+	char app[OPTIONS_NAME_MAX];
+
+	if (!strcmp(name, "jupyter")) {
+		options_app_name(&self.options, app);
+		return site_check(app, self.options.workers, self.config, reason);
+	}
+	if (!strcmp(name, "jupyter-workers") && self.options.app)
+		return site_check(NULL, self.options.workers, self.config, reason);
+	return 0;
+}
 
 static int option_given(int index, const char *value, int remote)
 {
@@ -45,12 +62,8 @@ static int option_given(int index, const char *value, int remote)
 		return ESPANK_SUCCESS;
 	if (options_unbuilt(&self.options, &reason) < 0)
 		goto refused;
-	if (!strcmp(name, "jupyter")) {
-		char app[OPTIONS_NAME_MAX];
-		options_app_name(&self.options, app);
-		if (app_check(app, self.config, &reason) < 0)
-			goto refused;
-	}
+	if (site_knows(name, &reason) < 0)
+		goto refused;
 	return ESPANK_SUCCESS;
 refused:
 	slurm_error("%s%s", remote ? "jupyter: " : "", reason.text);

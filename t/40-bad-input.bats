@@ -37,6 +37,16 @@ GOES_ON='until grep -q "failed\|no session" job-$SLURM_JOB_ID.log; do sleep 0.2;
 	assert_has server
 }
 
+@test "an unknown kind of workers stops sbatch with a line, before and behind --jupyter" {
+	submit_refused --jupyter --jupyter-workers=desk:2
+	assert_has 'no kind of workers "desk"'
+	submit_refused --jupyter-workers=desk:2 --jupyter
+	assert_has 'no kind of workers "desk"'
+	run as_alice timeout 30 salloc --jupyter --jupyter-workers=desk true
+	[[ $status -ne 0 ]]
+	assert_has 'no kind of workers "desk"'
+}
+
 @test "malformed values stop sbatch, salloc and srun with a line that says what is allowed" {
 	local option
 	for option in --jupyter= --jupyter=a/b --jupyter=.. --jupyter=$'a\nb' --jupyter-idle=-1 --jupyter-idle=1:2:3:4 \
@@ -56,8 +66,7 @@ GOES_ON='until grep -q "failed\|no session" job-$SLURM_JOB_ID.log; do sleep 0.2;
 
 @test "what this release does not build is refused with a line that says so" {
 	local option
-	for option in --jupyter=kernel --jupyter=kernel:ir --jupyter=singleuser --jupyter-workers=dask:2 \
-		--jupyter-hub=https://hub.example/hub/api; do
+	for option in --jupyter=singleuser --jupyter-hub=https://hub.example/hub/api; do
 		submit_refused "$option" "${option/#--jupyter=*/--jupyter-dir=/tmp}"
 		assert_has "not built in this release"
 	done

@@ -28,6 +28,7 @@ _sjupyter_value() {
 	local option=$1 current=$2
 	case $option in
 	--jupyter) _sjupyter_words 'lab notebook server' "$current" ;;
+	--jupyter-workers) _sjupyter_words 'ipyparallel mpi dask' "$current" ;;
 	--jupyter-start) _sjupyter_words 'now manual' "$current" ;;
 	--jupyter-hub) _sjupyter_words 'none' "$current" ;;
 	--jupyter-init | --config | --socket) _sjupyter_files -f "$current" ;;
@@ -37,7 +38,8 @@ _sjupyter_value() {
 }
 
 _sjupyter() {
-	local commands='run start wait list status url log stop tunnel doctor'
+	local commands='run start wait list status workers env url log stop tunnel kernel
+		kernelspec doctor'
 	local options='--jupyter --jupyter= --jupyter-workers= --jupyter-hub= --jupyter-init=
 		--jupyter-start= --jupyter-idle= --jupyter-warn= --jupyter-dir='
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
@@ -77,7 +79,11 @@ _sjupyter() {
 	start) _sjupyter_words "--no-wait --help $options" "$current" ;;
 	list) _sjupyter_words '--all --json --help' "$current" ;;
 	doctor) _sjupyter_words '--no-job --json --help' "$current" ;;
-	wait | status | url | log | stop | tunnel)
+	kernelspec)
+		_sjupyter_words 'install --name= --display-name= --kernel= --language= --jobid= --prefix=
+			--replace --help' "$current"
+		;;
+	wait | status | workers | env | url | log | stop | tunnel | kernel)
 		if [[ $current != -* ]]; then
 			local all=()
 			if [[ $command == status || $command == log ]]; then
@@ -88,10 +94,12 @@ _sjupyter() {
 		fi
 		case $command in
 		wait) options='--ready --timeout= --help' ;;
-		status | url) options='--json --help' ;;
+		status | env | url) options='--json --help' ;;
+		workers) options='--wait --json --help' ;;
 		log) options='--follow --lines= --help' ;;
 		stop) options='--job --help' ;;
 		tunnel) options='--port= --socket= --help' ;;
+		kernel) options='--no-console --proxy --help' ;;
 		esac
 		_sjupyter_words "$options" "$current"
 		;;

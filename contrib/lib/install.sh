@@ -1,22 +1,32 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034
 #
-# Brings what this machine lacks: Debian packages, and the Jupyter stack from
-# PyPI in a virtual environment of its own.  Sourced by contrib/quickstart and
-# t/run, which run as root; nothing is done where all is there already.
+# Brings what this machine lacks: Debian packages, the Jupyter stack and the hub from
+# PyPI in virtual environments of their own, and the hub's proxy from npm.  Sourced by
+# contrib/quickstart and t/run, which run as root, and by t/bench/relay.sh; nothing is done
+# where all is there already.
 
 BUILD_PACKAGES=(build-essential autoconf automake libtool pkg-config
-	libslurm-dev libzmq3-dev libjansson-dev libmunge-dev libinih-dev)
+	libslurm-dev libzmq3-dev libjansson-dev libmunge-dev libinih-dev libcurl4-openssl-dev
+	libssl-dev libsodium-dev)
 CLUSTER_PACKAGES=(slurmctld slurmd slurm-client munge iproute2 passwd util-linux hostname
 	procps)
 # xz-utils is for make distcheck; libc6-dbg is what valgrind needs and only recommends.
-TEST_PACKAGES=(bats clang shellcheck valgrind libc6-dbg mandoc xz-utils
-	bsdutils curl python3)
+# openmpi-bin is for workers of kind mpi; Slurm's --mpi=pmix opens libpmix.so, which
+# Debian has in libpmix-dev alone.
+TEST_PACKAGES=(bats clang shellcheck valgrind libc6-dbg mandoc xz-utils openssl
+	bsdutils curl python3 openmpi-bin libpmix-dev)
 VENV_PACKAGES=(python3 python3-venv ca-certificates)
+# Beside the hub's virtual environment and its proxy.
+HUB_PACKAGES=(sudo)
 DEBIAN_JUPYTER_PACKAGES=(jupyter-notebook python3-ipykernel)
 
 # The exit status of need_venv where the network is to blame.
 VENV_UNREACHABLE=3
+
+# The last configurable-http-proxy that Debian 12's nodejs (18) can run.
+PROXY_VERSION=5.0.1
+PROXY_SECONDS=300
 
 # need_packages NAME...: installs those that are not installed.
 need_packages() {
@@ -125,4 +135,39 @@ venv_make() {
 			--no-deps --only-binary :all: --retries 3 -r "$2" </dev/null &&
 		"$1/bin/python" -m pip check &&
 		venv_stamp "$2" >"$1/spank-jupyter.stamp"
+}
+
+# need_proxy DIR: configurable-http-proxy in DIR/node_modules, with node and npm of whatever
+# origin.
+need_proxy() {
+	local lock status=0
+	{ command -v node && command -v npm; } >/dev/null || need_packages nodejs npm || return
+	mkdir -p "$(dirname "$1")"
+	exec {lock}>"$1.lock"
+	flock -w 900 "$lock" || return 1
+	proxy_install "$1" || status=1
+	exec {lock}>&-
+	return "$status"
+}
+
+# proxy_install DIR: the same with what there is, as anybody.  Into a directory of its own that
+# gets its name when it is whole.
+proxy_install() {
+	local part
+	[[ $(cat "$1/version" 2>/dev/null) != "$PROXY_VERSION" ]] || return 0
+	command -v npm >/dev/null || { echo "npm is not installed" >&2 && return 1; }
+	mkdir -p "$(dirname "$1")"
+	part=$(mktemp -d "$1.XXXXXX")
+	if timeout "$PROXY_SECONDS" npm install --prefix "$part" --no-audit --no-fund \
+		--loglevel=error --ignore-scripts "configurable-http-proxy@$PROXY_VERSION" \
+		</dev/null >"$part/log" 2>&1; then
+		echo "$PROXY_VERSION" >"$part/version"
+		chmod 0755 "$part"
+		rm -rf "$1"
+		mv -T "$part" "$1"
+	else
+		tail -n 3 "$part/log" >&2
+		rm -rf "$part"
+		return 1
+	fi
 }

@@ -16,6 +16,7 @@
 struct agent {
 	struct loop *loop;
 	struct settings *settings;
+	const char *config; /* the settings' path as it was given, or NULL */
 	struct options options;
 	struct env *environment; /* the job's own, restored */
 	double triggered;	 /* unix seconds */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * jupyter-agent: the task of the session step, one on every node of the job, started by srun as
- * the user.  Rank 0 is the head, all others are members.
+ * the user.  Rank 0 is the head, all others are members.  With --rank it becomes a worker of
+ * the session (rank.h), with --ask it talks to the head (ask.h).
  */
 #include <errno.h>
 #include <getopt.h>
@@ -16,8 +17,10 @@
 #include "common/session.h"
 #include "common/text.h"
 #include "launcher/agent/agent.h"
+#include "launcher/agent/ask.h"
 #include "launcher/job_env.h"
 #include "launcher/spawn.h"
+#include "launcher/workers/rank.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -102,10 +105,16 @@ int main(int argc, char *argv[])
 	static const struct option words[] = {{"options", required_argument, NULL, 'o'},
 					      {"config", required_argument, NULL, 'c'},
 					      {"triggered", required_argument, NULL, 't'},
+					      {"rank", required_argument, NULL, 'r'},
+					      {"nodes", required_argument, NULL, 'n'},
+					      {"ip", required_argument, NULL, 'i'},
+					      {"port", required_argument, NULL, 'p'},
+					      {"ask", required_argument, NULL, 'a'},
 					      {"version", no_argument, NULL, 'v'},
 					      {NULL, 0, NULL, 0}};
 	struct agent agent = {.triggered = session_now()};
-	const char *options = NULL, *config = NULL;
+	struct rank_options rank = {.kind = NULL};
+	const char *options = NULL, *config = NULL, *ask = NULL;
 	int word;
 
 	opterr = 0;
@@ -120,6 +129,21 @@ int main(int argc, char *argv[])
 		case 't':
 			agent.triggered = strtod(optarg, NULL);
 			break;
+		case 'r':
+			rank.kind = optarg;
+			break;
+		case 'n':
+			rank.nodes = optarg;
+			break;
+		case 'i':
+			rank.ip = optarg;
+			break;
+		case 'p':
+			rank.port = optarg;
+			break;
+		case 'a':
+			ask = optarg;
+			break;
 		case 'v':
 			puts("jupyter-agent " PACKAGE_VERSION);
 			return 0;
@@ -127,9 +151,19 @@ int main(int argc, char *argv[])
 			return complain("an argument is not known");
 		}
 	}
+	if (ask && optind == argc)
+		return ask_run(ask);
 	if (!options || optind < argc)
 		return complain("--options is missing, or an argument is not known");
+	if (rank.kind) {
+		rank.options = options;
+		rank.config = config;
+		return rank.nodes && rank.ip && rank.port
+			       ? rank_run(&rank)
+			       : complain("--rank needs --nodes, --ip and --port");
+	}
 
+	agent.config = config;
 	options_init(&agent.options);
 	int rc = prepare(&agent, options, config);
 	if (rc == 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A member: the agent of every node but the first.  Learns from stdin where the head is, joins
- * it, and stays until the head ends the session or is not heard any more.  In jupyter-agent, as
- * the user.
+ * it, runs the workers of its node (member_workers.c), and stays until the head ends the
+ * session or is not heard any more.  In jupyter-agent, as the user.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,16 +14,20 @@
 #include <unistd.h>
 
 #include "launcher/agent/agent.h"
+#include "launcher/agent/member_workers.h"
 #include "launcher/agent/memory.h"
 #include "launcher/control/control.h"
 #include "launcher/rendezvous.h"
+#include "launcher/spawn.h"
 
 enum {
 	/* The head speaks within a second of the step's start, unless its node is stuck. */
 	ENDPOINT_DEADLINE_MS = 120000,
 	/* After a SIGTERM of Slurm the head still has work to do; longer than this Slurm's
 	 * KillWait (30 s by default) does not last. */
-	END_DEADLINE_MS = 30000
+	END_DEADLINE_MS = 30000,
+	/* For workers to end by themselves; their recipes may say less. */
+	WORKERS_GRACE_MS = 20000
 };
 
 struct member {
@@ -32,16 +36,51 @@ struct member {
 	struct loop_fd *input;
 	struct loop_timer *deadline;
 	struct control_client *control;
-	bool welcomed;
+	struct member_workers *workers; /* NULL: none are asked for */
+	bool welcomed, ending;
+	bool told_to_end; /* by Slurm */
+	bool workers_stopped;
 	int status;
 };
 
+static void leave(struct member *member)
+{
+	if (member->ending && (!member->workers || member->workers_stopped))
+		loop_stop(member->agent->loop);
+}
+
+/* The workers first, then we. */
 static void end(struct member *member, int status, const char *why)
 {
+	if (member->ending)
+		return;
 	if (why)
 		fprintf(stderr, "jupyter-agent: %s: %s\n", member->agent->node, why);
+	member->ending = true;
 	member->status = status;
-	loop_stop(member->agent->loop);
+	loop_timer_set(member->deadline, -1);
+	if (member->workers)
+		member_workers_stop(member->workers, WORKERS_GRACE_MS);
+	leave(member);
+}
+
+static void on_workers_stopped(void *arg)
+{
+	struct member *member = arg;
+
+	member->workers_stopped = true;
+	leave(member);
+}
+
+static int send_for_workers(const char *type, const void *payload, size_t size, void *arg)
+{
+	struct member *member = arg;
+
+	if (!member->control) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	return control_client_send(member->control, type, payload, size);
 }
 
 static void on_welcome(void *arg)
@@ -49,15 +88,21 @@ static void on_welcome(void *arg)
 	struct member *member = arg;
 
 	member->welcomed = true;
-	loop_timer_set(member->deadline, -1);
+	if (!member->told_to_end)
+		loop_timer_set(member->deadline, -1);
+	if (member->workers)
+		member_workers_welcomed(member->workers);
 	memory_settle();
 }
 
 static void on_message(const char *type, const void *payload, size_t size, void *arg)
 {
-	(void) payload, (void) size;
+	struct member *member = arg;
+
 	if (!strcmp(type, "end"))
-		end(arg, 0, NULL);
+		end(member, 0, NULL);
+	else if (member->workers && !strncmp(type, "workers.", 8))
+		member_workers_message(member->workers, type, payload, size);
 }
 
 static void on_lost(const char *reason, void *arg)
@@ -112,18 +157,41 @@ static void deadline_over(void *arg)
 	end(arg, 1, "the head was not heard");
 }
 
+/* The head has had it too and tells when to leave; workers need not wait for that. */
 static void on_term(int signo, void *arg)
 {
 	struct member *member = arg;
 
 	(void) signo;
+	if (member->ending || member->told_to_end)
+		return;
+	member->told_to_end = true;
 	loop_timer_set(member->deadline, END_DEADLINE_MS);
+	if (member->workers)
+		member_workers_stop(member->workers, WORKERS_GRACE_MS);
+}
+
+static int start_workers(struct member *member)
+{
+	struct member_workers_callbacks callbacks = {
+		.send = send_for_workers,
+		.stopped = on_workers_stopped,
+		.arg = member,
+	};
+
+	if (!member->agent->options.workers)
+		return 0;
+	/* Three for each worker. */
+	spawn_many_files();
+	member->workers = member_workers_create(member->agent, &callbacks);
+	return member->workers ? 0 : -1;
 }
 
 int member_run(struct agent *agent)
 {
 	struct member member = {.agent = agent, .status = 1};
 
+	signal(SIGPIPE, SIG_IGN);
 	/* srun's pipe is shared with nobody, so the flag is ours to set. */
 	fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
 	member.input = loop_fd_add(agent->loop, STDIN_FILENO, EPOLLIN, input_ready, &member);
@@ -131,7 +199,8 @@ int member_run(struct agent *agent)
 	if (!member.input || !member.deadline ||
 	    loop_signal_add(agent->loop, SIGTERM, on_term, &member) < 0 ||
 	    loop_signal_add(agent->loop, SIGINT, on_term, &member) < 0 ||
-	    loop_signal_add(agent->loop, SIGHUP, on_term, &member) < 0) {
+	    loop_signal_add(agent->loop, SIGHUP, on_term, &member) < 0 ||
+	    start_workers(&member) < 0) {
 		fprintf(stderr, "jupyter-agent: %s: event loop: %s\n", agent->node,
 			strerror(errno));
 		goto out;
@@ -139,6 +208,7 @@ int member_run(struct agent *agent)
 	loop_timer_set(member.deadline, ENDPOINT_DEADLINE_MS);
 	loop_run(agent->loop);
 out:
+	member_workers_destroy(member.workers);
 	control_client_destroy(member.control);
 	loop_fd_remove(member.input);
 	loop_timer_destroy(member.deadline);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The app of the session as the head runs it: the user's init file first, then the server, its
- * crashes and its end, and when the job ends.  As the user.
+ * The app of the session as the head runs it: the user's init file first, then what the workers
+ * need, then the server, its crashes and its end, and when the job ends.  As the user.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +10,10 @@
 
 #include "common/text.h"
 #include "launcher/agent/memory.h"
+#include "launcher/head/environment.h"
 #include "launcher/head/head.h"
+#include "launcher/head/kernel_app.h"
+#include "launcher/head/workers.h"
 
 static void on_end_known(time_t end, void *arg)
 {
@@ -74,8 +77,16 @@ static long idle_limit(const struct agent *agent)
 
 static void watch_idle(struct head *head)
 {
+	long limit = idle_limit(head->agent);
+
+	if (head->kernel_app) {
+		if (limit)
+			head_say(head, "--jupyter-idle does not hold for a bare kernel: the "
+				       "session ends with it or with the job");
+		return;
+	}
 	struct idle_options options = {
-		.limit_s = idle_limit(head->agent),
+		.limit_s = limit,
 		.api = head->server_options.recipe->jupyter_api,
 		.socket_path = head->socket_path,
 		.token_file = head->token_file,
@@ -88,7 +99,7 @@ static void watch_idle(struct head *head)
 		head_log(head, LOG_WARNING, "--jupyter-idle: %s", strerror(errno));
 }
 
-static void on_spawned(void *arg)
+void head_app_spawned(void *arg)
 {
 	struct head *head = arg;
 
@@ -96,12 +107,13 @@ static void on_spawned(void *arg)
 	record_changed(head->record);
 }
 
-static void on_serving(void *arg)
+void head_app_serving(void *arg)
 {
 	struct head *head = arg;
 
 	head->serving = true;
-	relay_backend(head->relay, true);
+	if (head->relay)
+		relay_backend(head->relay, true);
 	record_phase(head->record, PHASE_SERVING);
 	head_update(head);
 	watch_job_end(head);
@@ -109,21 +121,23 @@ static void on_serving(void *arg)
 	memory_settle();
 }
 
-static void on_restarting(const char *reason, void *arg)
+void head_app_restarting(const char *reason, void *arg)
 {
 	struct head *head = arg;
 	struct session *session = record_session(head->record);
 
 	head->serving = false;
-	relay_backend(head->relay, false);
-	session->server_restarts = server_restarts(head->server);
+	if (head->relay)
+		relay_backend(head->relay, false);
+	session->server_restarts = head->kernel_app ? kernel_app_restarts(head->kernel_app)
+						    : server_restarts(head->server);
 	session->state = SESSION_STARTING;
 	session_set(&session->reason, reason);
 	record_write(head->record);
 	head_say(head, "%s; starting it again", reason);
 }
 
-static void on_server_ended(bool in_order, const char *reason, void *arg)
+void head_app_ended(bool in_order, const char *reason, void *arg)
 {
 	struct head *head = arg;
 
@@ -136,23 +150,45 @@ static int start_server(struct head *head, struct reason *reason)
 {
 	struct agent *agent = head->agent;
 	struct server_callbacks callbacks = {
-		.spawned = on_spawned,
-		.serving = on_serving,
-		.restarting = on_restarting,
-		.ended = on_server_ended,
+		.spawned = head_app_spawned,
+		.serving = head_app_serving,
+		.restarting = head_app_restarting,
+		.ended = head_app_ended,
 		.arg = head,
 	};
 
-	head->server_options.environment = agent->environment;
+	/* The server's own, since workers begin with the job's. */
+	head->server_environment = env_create(env_vector(agent->environment));
+	if (!head->server_environment)
+		return reason_set(reason, "server: %s", strerror(errno));
+	if (head_workers_environment(head, head->server_environment, reason) < 0)
+		return -1;
+	if (agent->options.workers && environment_write(head->runtime.fd, agent->environment,
+							head->server_environment) < 0)
+		head_log(head, LOG_WARNING, "for sjupyter env: %s", strerror(errno));
+	if (head->kernel_app)
+		return kernel_app_start(head->kernel_app, reason);
+	head->server_options.environment = head->server_environment;
 	if (!(head->server = server_create(agent->loop, &head->server_options, &callbacks)))
 		return reason_set(reason, "server: %s", strerror(errno));
 	return server_start(head->server, reason);
 }
 
+void head_prepared(struct head *head)
+{
+	struct reason reason;
+
+	if (head->ending)
+		return;
+	if (start_server(head, &reason) < 0)
+		head_fail(head, reason.text);
+	else
+		head_workers_start(head);
+}
+
 static void on_init_done(struct env *environment, const char *why, void *arg)
 {
 	struct head *head = arg;
-	struct reason reason;
 
 	if (!environment) {
 		head_fail(head, why);
@@ -160,8 +196,7 @@ static void on_init_done(struct env *environment, const char *why, void *arg)
 	}
 	env_destroy(head->agent->environment);
 	head->agent->environment = environment;
-	if (start_server(head, &reason) < 0)
-		head_fail(head, reason.text);
+	head_workers_begin(head);
 }
 
 /* The file and the server's root may be given relative to where the job began. */
@@ -169,8 +204,10 @@ int head_start_app(struct head *head, struct reason *reason)
 {
 	struct agent *agent = head->agent;
 
-	if (!agent->options.init)
-		return start_server(head, reason);
+	if (!agent->options.init) {
+		head_workers_begin(head);
+		return 0;
+	}
 	struct init_file_options options = {
 		.path = agent->options.init,
 		.environment = agent->environment,

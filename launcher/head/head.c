@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The head: the agent of rank 0.  Owns ip:port, admits the other agents, keeps the app's
- * server, writes the session record, and ends all of it in order.  Here are its states and its
- * end; the set-up is in setup.c, the app in app.c, the nodes in nodes.c.  As the user.
+ * server and the workers, writes the session record, and ends all of it in order.  Here is its
+ * end; its states are in state.c, the set-up is in setup.c, the app in app.c, the nodes in
+ * nodes.c.  As the user.
  */
 #include <errno.h>
 #include <signal.h>
@@ -13,74 +14,20 @@
 
 #include "common/fd.h"
 #include "launcher/head/head.h"
+#include "launcher/head/kernel_app.h"
+#include "launcher/head/workers.h"
 #include "launcher/rendezvous.h"
 
 enum {
 	/* For the server to end by itself. Slurm's KillWait is 30 s by default and 5 s at
 	 * least; the record says "draining" from the first moment, should that be less. */
 	SERVER_GRACE_MS = 20000,
-	/* For the members to end when told to. */
+	/* For workers to end, on all nodes at once, since Slurm's KillWait may be nearly over:
+	 * what they compute is lost either way. */
+	WORKERS_GRACE_MS = 3000,
+	/* For the members to end when told to, once their workers have. */
 	MEMBERS_GRACE_MS = 2000
 };
-
-static void describe_missing(struct head *head, char *text, size_t size)
-{
-	struct session *session = record_session(head->record);
-	size_t used = 0, told = 0;
-
-	for (size_t i = 0; i < session->node_count; i++) {
-		if (strcmp(session->nodes[i].state, "lost"))
-			continue;
-		if (told++ == 8) {
-			snprintf(text + used, size - used, " and %zu more",
-				 head->nodes_lost - 8);
-			break;
-		}
-		int more = snprintf(text + used, size - used, "%s%s", used ? ", " : "",
-				    session->nodes[i].name);
-		used += more > 0 && (size_t) more < size - used ? (size_t) more : 0;
-	}
-}
-
-void head_update(struct head *head)
-{
-	struct session *session = record_session(head->record);
-	enum session_state state = SESSION_STARTING;
-	char missing[256] = "", reason[320];
-
-	if (head->ending)
-		return;
-	if (head->serving && head->nodes_lost) {
-		state = SESSION_DEGRADED;
-		describe_missing(head, missing, sizeof(missing));
-		snprintf(reason, sizeof(reason), "nodes without an agent: %s", missing);
-		session_set(&session->reason, reason);
-	} else if (head->serving) {
-		state = head->nodes_up == head->agent->ranks ? SESSION_READY : SESSION_SERVING;
-		session_set(&session->reason, NULL);
-	}
-	if (state == session->state)
-		return;
-	session->state = state;
-	if (state == SESSION_READY)
-		record_phase(head->record, PHASE_READY);
-	record_write(head->record);
-	if (state == SESSION_READY && !head->announced) {
-		head->announced = true;
-		double seconds =
-			session->phases[PHASE_READY] - session->phases[PHASE_TRIGGERED];
-		if (head->state_fd != head->runtime.fd)
-			head_say(head,
-				 "ready after %.1f s at %s: `sjupyter url %s` shows the whole "
-				 "URL",
-				 seconds, session->url, head->agent->job_id);
-		else
-			head_say(head, "ready after %.1f s at %s: the token is in %s on %s",
-				 seconds, session->url, head->token_file, head->agent->node);
-	} else if (state == SESSION_DEGRADED) {
-		head_say(head, "serving at %s, but %s", session->url, reason);
-	}
-}
 
 static void finish(struct head *head)
 {
@@ -97,20 +44,38 @@ void head_finish_timer(void *arg)
 	finish(arg);
 }
 
-void head_member_gone(struct head *head)
+/* Server, workers and members end; whoever is the last calls this. */
+static void finish_when_gone(struct head *head)
 {
-	if (head->end_timer && head_nodes_all_gone(head) && !head->server)
-		finish(head);
+	if (head->end_timer && !head->server && head->ending_members &&
+	    head_nodes_all_gone(head) && head_workers_have_stopped(head))
+		loop_timer_set(head->end_timer, 0);
 }
 
-/* Everything of ours on this node has ended: the members may go, then we. */
+void head_member_gone(struct head *head)
+{
+	finish_when_gone(head);
+}
+
+void head_workers_gone(struct head *head)
+{
+	finish_when_gone(head);
+}
+
+/* The server has ended, whose kernels use the workers: all others may go, at the same time,
+ * then we. */
 void head_end_members(struct head *head)
 {
 	server_destroy(head->server);
 	head->server = NULL;
+	kernel_app_end(head->kernel_app);
+	head->ending_members = true;
+	loop_timer_set(head->end_timer,
+		       MEMBERS_GRACE_MS + (head->workers ? WORKERS_GRACE_MS : 0));
 	if (head->control)
 		head_nodes_stop(head);
-	loop_timer_set(head->end_timer, head_nodes_all_gone(head) ? 0 : MEMBERS_GRACE_MS);
+	head_workers_stop(head, WORKERS_GRACE_MS);
+	finish_when_gone(head);
 }
 
 void head_begin_end(struct head *head, enum session_state final_state, const char *reason)
@@ -150,7 +115,7 @@ void head_end_in_order(struct head *head, const char *reason)
 	head->init = NULL;
 	if (head->server)
 		server_stop(head->server, SERVER_GRACE_MS);
-	else
+	else if (!kernel_app_stop(head->kernel_app, SERVER_GRACE_MS))
 		head_end_members(head);
 }
 
@@ -166,7 +131,9 @@ static void on_signal(int signo, void *arg)
 
 static void destroy(struct head *head)
 {
+	head_workers_destroy(head);
 	server_destroy(head->server);
+	kernel_app_destroy(head->kernel_app);
 	init_file_destroy(head->init);
 	control_server_destroy(head->control);
 	relay_destroy(head->relay);
@@ -183,6 +150,7 @@ static void destroy(struct head *head)
 	free(head->socket_path);
 	free(head->token_file);
 	free(head->root_dir);
+	env_destroy(head->server_environment);
 }
 
 int head_run(struct agent *agent)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the head's files share: head.c (set-up, the server's life, the end), nodes.c (the agents
- * of the job's nodes) and words.c (what the user is told).  In the agent of rank 0, as the
- * user.
+ * What the head's files share: head.c (the end), state.c (the session's states), nodes.c (the
+ * agents of the job's nodes), workers.c and kind*.c (their workers) and words.c (what the user
+ * is told).  In the agent of rank 0, as the user.
  */
 #ifndef HEAD_HEAD_H
 #define HEAD_HEAD_H
@@ -24,6 +24,8 @@
 /* Where each "${name}" of a recipe comes from. */
 enum { HEAD_VARIABLES_MAX = 16 };
 
+struct kernel_app;
+
 struct head {
 	struct agent *agent;
 	struct runtime_dir runtime;
@@ -38,6 +40,9 @@ struct head {
 	struct relay *relay;
 	struct control_server *control;
 	struct init_file *init;
+	struct workers *workers;       /* NULL: none were asked for */
+	struct kernel_app *kernel_app; /* NULL: the app is a server */
+	struct env *server_environment;
 	struct server_options server_options;
 	struct server *server;
 	struct job_end *job_end;
@@ -45,7 +50,7 @@ struct head {
 	struct loop_timer *nodes_deadline;
 	struct loop_timer *end_timer; /* of members, once the server has ended */
 	size_t nodes_up, nodes_lost;
-	bool serving, announced, ending;
+	bool serving, serving_announced, announced, ending, ending_members;
 	enum session_state final_state;
 	int status; /* exit status */
 };
@@ -67,6 +72,13 @@ int head_start(struct head *head, struct reason *reason);
 
 /* app.c */
 int head_start_app(struct head *head, struct reason *reason);
+/* All kinds of workers are prepared: the server may start. */
+void head_prepared(struct head *head);
+/* What happens to the app, a server or a kernel: its callbacks, arg is the head. */
+void head_app_spawned(void *arg);
+void head_app_serving(void *arg);
+void head_app_restarting(const char *reason, void *arg);
+void head_app_ended(bool in_order, const char *reason, void *arg);
 
 /* head.c: the session begins to end; only the first call counts. */
 void head_begin_end(struct head *head, enum session_state final_state, const char *reason);
@@ -79,9 +91,11 @@ void head_fail(struct head *head, const char *reason);
 /* head.c: the members had their time. */
 void head_finish_timer(void *head);
 
-/* head.c: nodes have come or gone, so the session's state may be another. */
+/* state.c: nodes or workers have come or gone, so the session's state may be another. */
 void head_update(struct head *head);
 /* head.c: a member has gone while the session ends. */
 void head_member_gone(struct head *head);
+/* head.c: the workers of this node and all controllers have ended. */
+void head_workers_gone(struct head *head);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "common/hostlist.h"
 #include "launcher/head/head.h"
+#include "launcher/head/workers.h"
 
 enum { NODES_DEADLINE_MS = 60000 /* srun starts all tasks within seconds, also of 1,000 */ };
 
@@ -44,6 +45,7 @@ static void on_joined(size_t rank, const char *name, void *arg)
 	struct head *head = arg;
 
 	head_log(head, LOG_INFO, "%s has joined", name);
+	head_workers_joined(head, rank);
 	up(head, rank);
 }
 
@@ -64,14 +66,16 @@ static void on_lost(size_t rank, const char *name, const char *reason, void *arg
 	set_state(node, "lost");
 	record_changed(head->record);
 	head_say(head, "node %s is lost: %s", name, reason);
+	head_workers_lost(head, rank, reason);
 	head_update(head);
 }
 
 static void on_message(size_t rank, const char *type, const void *payload, size_t size,
 		       void *arg)
 {
-	(void) payload;
-	head_log(arg, LOG_DEBUG, "rank %zu says %s (%zu bytes): not known", rank, type, size);
+	if (!head_workers_message(arg, rank, type, payload, size))
+		head_log(arg, LOG_DEBUG, "rank %zu says %s (%zu bytes): not known", rank, type,
+			 size);
 }
 
 static void on_rejected(const char *reason, void *arg)
@@ -91,6 +95,7 @@ static void on_deadline(void *arg)
 		head->nodes_lost++;
 		head_log(head, LOG_WARNING, "node %s has not joined after %d s",
 			 session->nodes[i].name, NODES_DEADLINE_MS / 1000);
+		head_workers_lost(head, i, "it has not joined");
 	}
 	record_changed(head->record);
 	head_update(head);

@@ -16,8 +16,11 @@
 #include "common/statedir.h"
 #include "launcher/head/address.h"
 #include "launcher/head/head.h"
+#include "launcher/head/kernel_app.h"
 #include "launcher/head/token.h"
+#include "launcher/head/workers.h"
 #include "launcher/rendezvous.h"
+#include "launcher/workers/kernel_choice.h"
 
 static int open_port(struct head *head, struct reason *reason)
 {
@@ -38,6 +41,10 @@ static int open_port(struct head *head, struct reason *reason)
 	if (fd < 0)
 		goto out;
 	snprintf(head->port, sizeof(head->port), "%u", port);
+	if (kernel_is_app(&agent->options)) {
+		rc = kernel_app_create(head, fd, networks, options.network_count, reason);
+		goto out;
+	}
 	if (!(head->relay = relay_create(agent->loop, fd, &options))) {
 		reason_set(reason, "relay: %s", strerror(errno));
 		goto out;
@@ -59,6 +66,20 @@ static void set_variables(struct head *head)
 	memcpy(head->variables, variables, sizeof(variables));
 }
 
+/* "kernel:python3" of "kernel". */
+static int set_app(struct head *head)
+{
+	const struct options *options = &head->agent->options;
+	struct session *session = record_session(head->record);
+	char app[sizeof("kernel:") + OPTIONS_NAME_MAX];
+
+	if (!head->kernel_app)
+		return session_set(&session->app, options->app);
+	snprintf(app, sizeof(app), "kernel:%s", kernel_app_spec(options));
+	return session_set(&session->app, app);
+}
+
+/* recipe: NULL of a bare kernel. */
 static int fill_record(struct head *head, const struct recipe *recipe)
 {
 	struct session *session = record_session(head->record);
@@ -70,15 +91,15 @@ static int fill_record(struct head *head, const struct recipe *recipe)
 	if (!session->phases[PHASE_TRIGGERED])
 		session->phases[PHASE_TRIGGERED] = head->agent->triggered;
 	record_phase(head->record, PHASE_HEAD);
-	int rc = asprintf(&url, "http://%s%s%s:%s%s", is_v6 ? "[" : "", head->ip,
-			  is_v6 ? "]" : "", head->port, recipe->url) < 0 ||
+	int rc = asprintf(&url, "%s://%s%s%s:%s%s", recipe ? "http" : "kernel",
+			  is_v6 ? "[" : "", head->ip, is_v6 ? "]" : "", head->port,
+			  recipe ? recipe->url : "") < 0 ||
 		 asprintf(&log, "%s/session.log",
 			  head->state_fd == head->runtime.fd || !state ? head->runtime.path
 								       : state) < 0 ||
 		 session_set(&session->job_id, head->agent->job_id) < 0 ||
 		 session_set(&session->step_id, head->agent->step_id) < 0 ||
-		 session_set(&session->app, head->agent->options.app) < 0 ||
-		 session_set(&session->url, url) < 0 ||
+		 set_app(head) < 0 || session_set(&session->url, url) < 0 ||
 		 session_set(&session->ip, head->ip) < 0 ||
 		 session_set(&session->head_node, head->agent->node) < 0 ||
 		 session_set(&session->runtime_dir, head->runtime.path) < 0 ||
@@ -109,6 +130,8 @@ static int open_state(struct head *head, struct reason *reason)
 		fd_close(&head->state_fd);
 	}
 	head->state_fd = head->runtime.fd;
+	if (token_create(head->runtime.fd, -1) < 0)
+		return reason_set(reason, "%s/token: %s", head->runtime.path, strerror(errno));
 	head_say(head, "the session's record and token are on %s in %s: %s", head->agent->node,
 		 head->runtime.path, reason->text);
 	return 0;
@@ -122,8 +145,6 @@ int head_prepare(struct head *head, struct reason *reason)
 
 	if (runtime_dir_create(&head->runtime, agent->settings->tmpdir, reason) < 0)
 		return -1;
-	if (token_create(head->runtime.fd, -1) < 0)
-		return reason_set(reason, "%s/token: %s", head->runtime.path, strerror(errno));
 	if (open_state(head, reason) < 0)
 		return -1;
 	head->log = session_log_create(head->state_fd, agent->settings->log_level,
@@ -157,9 +178,12 @@ int head_start(struct head *head, struct reason *reason)
 	char app[OPTIONS_NAME_MAX];
 
 	options_app_name(&agent->options, app);
-	const struct recipe *recipe = settings_app(agent->settings, app, reason);
-	if (!recipe || find_root(head, reason) < 0 || open_port(head, reason) < 0 ||
-	    head_nodes_start(head, reason) < 0)
+	bool is_kernel = kernel_is_app(&agent->options);
+	const struct recipe *recipe =
+		is_kernel ? NULL : settings_app(agent->settings, app, reason);
+	if ((!recipe && !is_kernel) || find_root(head, reason) < 0 ||
+	    open_port(head, reason) < 0 || head_nodes_start(head, reason) < 0 ||
+	    head_workers_create(head, reason) < 0)
 		return -1;
 	if (fill_record(head, recipe) < 0)
 		return reason_set(reason, "record: %s", strerror(errno));

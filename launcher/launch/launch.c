@@ -261,6 +261,7 @@ static int run_step(struct launch *launch, struct reason *reason)
 		.job_id = launch->job_id,
 		.nodes = launch->nodes,
 		.agent = PKGLIBEXECDIR "/jupyter-agent",
+		.sweep = PKGLIBEXECDIR "/jupyter-sweep",
 		.options = launch->options->options,
 		.config = launch->options->config,
 		.triggered = launch->options->triggered,

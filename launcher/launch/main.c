@@ -10,6 +10,7 @@
 
 #include "common/options.h"
 #include "launcher/launch/launch.h"
+#include "launcher/request.h"
 #include "launcher/settings.h"
 
 enum { EXIT_USAGE = 2 };
@@ -19,22 +20,23 @@ static int usage(const char *complaint)
 	fprintf(stderr,
 		"jupyter-launch: %s\n"
 		"usage: jupyter-launch --options=OPTIONS [--config=FILE] [--triggered=TIME]\n"
-		"       jupyter-launch --check-app=NAME [--config=FILE]\n"
+		"       jupyter-launch [--check-app=NAME] [--check-workers=KIND[:N][,...]] "
+		"[--config=FILE]\n"
 		"Started by the plugin and by `sjupyter start`, not by hand.\n",
 		complaint);
 	return EXIT_USAGE;
 }
 
-/* For the plugin: 0 when the app is known; else 2 and one line on stdout that says which are.
+/* For the plugin: 0 when all of it is known; else 2 and one line on stdout that says what is.
  */
-static int check_app(const char *name, const char *config)
+static int check(const char *app, const char *workers, const char *config)
 {
 	struct reason reason;
 	struct settings *settings = settings_load(config, &reason);
-	int known = settings && settings_app(settings, name, &reason);
+	int rc = settings ? request_check(settings, app, workers, &reason) : -1;
 
 	settings_destroy(settings);
-	if (known)
+	if (rc == 0)
 		return 0;
 	printf("%s\n", reason.text);
 	return EXIT_USAGE;
@@ -47,11 +49,12 @@ int main(int argc, char *argv[])
 					      {"triggered", required_argument, NULL, 't'},
 					      {"task", required_argument, NULL, 'p'},
 					      {"check-app", required_argument, NULL, 'a'},
+					      {"check-workers", required_argument, NULL, 'w'},
 					      {NULL, 0, NULL, 0}};
 	struct launch_options launch = {0};
 	struct options options;
 	struct reason reason;
-	const char *app = NULL;
+	const char *app = NULL, *workers = NULL;
 	int word;
 
 	opterr = 0;
@@ -72,14 +75,17 @@ int main(int argc, char *argv[])
 		case 'a':
 			app = optarg;
 			break;
+		case 'w':
+			workers = optarg;
+			break;
 		default:
 			return usage("an argument is not known");
 		}
 	}
 	if (optind < argc)
 		return usage("an argument is not known");
-	if (app)
-		return check_app(app, launch.config);
+	if (app || workers)
+		return check(app, workers, launch.config);
 	if (!launch.options)
 		return usage("--options is missing");
 	options_init(&options);

@@ -14,7 +14,7 @@ enum { ARGUMENTS_MAX = 32 };
 pid_t step_start(const struct step_options *options, struct reason *reason)
 {
 	char nodes[24], ntasks[32], jobid[48];
-	char *words[3] = {NULL};
+	char *words[4] = {NULL};
 	const char *argv[ARGUMENTS_MAX];
 	size_t argc = 0;
 	pid_t pid = -1;
@@ -32,7 +32,8 @@ pid_t step_start(const struct step_options *options, struct reason *reason)
 	if (asprintf(&words[0], "--options=%s", options->options) < 0 ||
 	    asprintf(&words[1], "--triggered=%s",
 		     options->triggered ? options->triggered : "") < 0 ||
-	    asprintf(&words[2], "--config=%s", options->config ? options->config : "") < 0) {
+	    asprintf(&words[2], "--config=%s", options->config ? options->config : "") < 0 ||
+	    asprintf(&words[3], "--task-epilog=%s", options->sweep) < 0) {
 		reason_set(reason, "srun: %s", strerror(errno));
 		goto out;
 	}
@@ -51,6 +52,7 @@ pid_t step_start(const struct step_options *options, struct reason *reason)
 	argv[argc++] = "--kill-on-bad-exit=0";
 	argv[argc++] = "--wait=0";
 	argv[argc++] = "--no-kill";
+	argv[argc++] = words[3];
 	argv[argc++] = options->agent;
 	argv[argc++] = words[0];
 	if (options->triggered)
@@ -60,7 +62,9 @@ pid_t step_start(const struct step_options *options, struct reason *reason)
 	argv[argc] = NULL;
 
 	if (job_env_hide(options->environment) < 0 ||
-	    env_set(options->environment, "SLURM_JOB_ID", options->job_id) < 0) {
+	    env_set(options->environment, "SLURM_JOB_ID", options->job_id) < 0 ||
+	    (options->config &&
+	     env_set(options->environment, JOB_ENV_CONFIG, options->config) < 0)) {
 		reason_set(reason, "srun: %s", strerror(errno));
 		goto out;
 	}

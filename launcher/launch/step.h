@@ -15,6 +15,7 @@ struct step_options {
 	const char *job_id;	 /* digits */
 	unsigned long nodes;	 /* of the job */
 	const char *agent;	 /* path of jupyter-agent */
+	const char *sweep;	 /* path of jupyter-sweep */
 	const char *options;	 /* --options of the launcher, handed on */
 	const char *config;	 /* or NULL */
 	const char *triggered;	 /* or NULL */

@@ -22,7 +22,8 @@ struct command {
 };
 
 extern const struct command command_run, command_start, command_wait, command_list,
-	command_status, command_url, command_log, command_stop, command_tunnel, command_doctor;
+	command_status, command_workers, command_env, command_url, command_log, command_stop,
+	command_tunnel, command_kernel, command_kernelspec, command_doctor;
 
 /* Prints the help; COMMAND_HELPED. */
 int command_help(const struct command *command);

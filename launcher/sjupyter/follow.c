@@ -79,7 +79,14 @@ static bool is_decided(const struct follow *follow, const struct session *sessio
 		return true;
 	}
 	*end = FOLLOW_REACHED;
-	return !follow->until_final && follow_is_serving(session->state);
+	if (follow->until_final)
+		return false;
+	if (!follow->verdict)
+		return follow_is_serving(session->state);
+	int verdict = follow->verdict(session, follow->arg);
+	if (verdict < 0)
+		*end = FOLLOW_MISSED;
+	return verdict != 0;
 }
 
 static int64_t least(int64_t a, int64_t b)

@@ -15,8 +15,9 @@
 #include "launcher/sjupyter/watch.h"
 
 enum follow_end {
-	FOLLOW_REACHED,	    /* serving, or final: what was waited for */
+	FOLLOW_REACHED,	    /* serving, final, or the verdict: what was waited for */
 	FOLLOW_FINAL,	    /* ended or failed, instead of serving */
+	FOLLOW_MISSED,	    /* the verdict: what is waited for will not come */
 	FOLLOW_DEAD,	    /* nobody lives who could end the record: see reason */
 	FOLLOW_NO_RECORD,   /* none came within record_ms */
 	FOLLOW_TIMEOUT,	    /* not reached within deadline_ms */
@@ -28,8 +29,11 @@ enum follow_end {
 struct follow {
 	const char *job_id; /* raw */
 	struct watch_filter filter;
-	bool until_final;    /* else until it serves */
-	bool until_record;   /* until there is one that counts, whatever its state */
+	bool until_final;  /* else until it serves */
+	bool until_record; /* until there is one that counts, whatever its state */
+	/* What is waited for, where it is none of these: 1 it is there, -1 it will not come, 0
+	 * neither yet.  Not asked of a session that has ended; may be NULL. */
+	int (*verdict)(const struct session *session, void *arg);
 	int64_t deadline_ms; /* from now; negative: none */
 	int64_t record_ms;   /* likewise, for the first record that counts */
 

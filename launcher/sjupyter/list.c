@@ -15,6 +15,7 @@
 #include "launcher/sjupyter/output.h"
 #include "launcher/sjupyter/queue.h"
 #include "launcher/sjupyter/target.h"
+#include "launcher/sjupyter/workers_view.h"
 
 static const char help[] =
 	"usage: sjupyter list [--all] [--json]\n"
@@ -28,7 +29,7 @@ static const char help[] =
 	"  --help  this\n";
 
 /* Widths of the table; the URL is last and as long as it is. */
-#define ROW "%-12s %-10s %-9s %5s  %-12s %10s %10s  %s\n"
+#define ROW "%-12s %-10s %-9s %5s %9s  %-12s %10s %10s  %s\n"
 
 enum { LOST_S = 7 * 86400 };
 
@@ -53,6 +54,7 @@ static void ask_queue(struct list *list)
 static void print_row(const struct session *session, enum describe_job about)
 {
 	char name[TARGET_NAME_MAX], nodes[DESCRIBE_NODES_MAX];
+	char workers[WORKERS_VIEW_COUNT_MAX];
 	char age[OUTPUT_TIME_MAX] = "-", left[OUTPUT_TIME_MAX] = "-";
 	double now = session_now(), begun = session->phases[PHASE_TRIGGERED];
 	double ended = session->phases[PHASE_ENDED];
@@ -64,6 +66,7 @@ static void print_row(const struct session *session, enum describe_job about)
 		output_span(session->job_end_time - now, left);
 	printf(ROW, target_name(session, name), session->app ? session->app : "-",
 	       describe_state(session, about), describe_nodes(session, nodes),
+	       workers_view_count(session, workers),
 	       session->head_node ? session->head_node : "-", age, left,
 	       session->url && !is_over ? session->url : "-");
 }
@@ -88,7 +91,8 @@ static int show(struct list *list, struct session *session, int state_fd)
 								    : job	    ? job->state
 										    : "GONE"));
 	if (list->shown == 1)
-		printf(ROW, "JOB", "APP", "STATE", "NODES", "HEAD", "AGE", "LEFT", "URL");
+		printf(ROW, "JOB", "APP", "STATE", "NODES", "WORKERS", "HEAD", "AGE", "LEFT",
+		       "URL");
 	print_row(session, about);
 	return 0;
 }

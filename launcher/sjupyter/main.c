@@ -16,8 +16,10 @@
 #include "launcher/sjupyter/output.h"
 
 static const struct command *const commands[] = {
-	&command_run, &command_start, &command_wait, &command_list,   &command_status,
-	&command_url, &command_log,   &command_stop, &command_tunnel, &command_doctor,
+	&command_run,	     &command_start,   &command_wait,	&command_list,
+	&command_status,     &command_workers, &command_env,	&command_url,
+	&command_log,	     &command_stop,    &command_tunnel, &command_kernel,
+	&command_kernelspec, &command_doctor,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -30,7 +32,7 @@ static void print_usage(FILE *to)
 	      "\n",
 	      to);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(to, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n"
 	      "JOBID is a job's number, 123, or 123_4 for task 4 of the job array 123.  "
 	      "Without\n"

@@ -19,13 +19,15 @@
 #include "launcher/sjupyter/output.h"
 #include "launcher/sjupyter/progress.h"
 #include "launcher/sjupyter/queue.h"
+#include "launcher/sjupyter/ready.h"
 #include "launcher/sjupyter/run_view.h"
 #include "launcher/sjupyter/submit.h"
 
 static const char help[] =
 	"usage: sjupyter run [--no-wait] [--json] [SBATCH-OPTIONS...] [SCRIPT [ARGUMENTS]]\n"
 	"\n"
-	"Submits a job with a Jupyter session, shows how it comes up, then its URL.\n"
+	"Submits a job with a Jupyter session, shows how it comes up, then its URL, then how\n"
+	"its workers come up.\n"
 	"All options of sbatch are taken as they are, with those of the plugin:\n"
 	"\n"
 	"    sjupyter run -N2 -t 4:00:00 --jupyter=lab --jupyter-dir=$HOME/work\n"
@@ -35,7 +37,7 @@ static const char help[] =
 	"\n"
 	"Before sbatch's options:\n"
 	"  --no-wait  submit, print the job's number, and no more\n"
-	"  --json     wait, then print the session's record as JSON\n"
+	"  --json     wait until it serves, then print the session's record as JSON\n"
 	"  --help     this\n";
 
 enum { LOG_LINES = 15 /* of a log that is shown unasked */ };
@@ -150,6 +152,8 @@ static int follow_job(const char *job_id, bool json)
 	switch (follow_run(&follow, &session, &reason)) {
 	case FOLLOW_REACHED:
 		code = succeed(&view, session, json);
+		if (code == COMMAND_OK && !json)
+			code = ready_show(session, &follow.filter, &view.progress, &view.told);
 		break;
 	case FOLLOW_FINAL:
 		code = fail(&view, session, NULL);

@@ -10,6 +10,7 @@
 #include "launcher/loop.h"
 #include "launcher/sjupyter/output.h"
 #include "launcher/sjupyter/phases.h"
+#include "launcher/sjupyter/workers_view.h"
 
 enum {
 	POLL_FIRST_MS = 1000, /* between two questions to the queue ... */
@@ -29,11 +30,13 @@ void run_view_init(struct run_view *view, const char *job_id)
 void run_view_record(const struct session *session, void *arg)
 {
 	struct run_view *view = arg;
+	char workers[QUEUE_WORDS_MAX];
 
 	phases_show(session, &view->told, &view->progress);
-	snprintf(view->what, sizeof(view->what), "%s: waiting for %s",
-		 session_state_name(session->state),
-		 session->app ? session->app : "the server");
+	workers_view_line(session, workers, sizeof(workers));
+	snprintf(view->what, sizeof(view->what), "%s: waiting for %s%s%s",
+		 session_state_name(session->state), session->app ? session->app : "the server",
+		 *workers ? ", " : "", workers);
 }
 
 static void show_pending(struct run_view *view)

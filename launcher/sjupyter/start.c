@@ -21,6 +21,7 @@
 #include "launcher/sjupyter/output.h"
 #include "launcher/sjupyter/phases.h"
 #include "launcher/sjupyter/progress.h"
+#include "launcher/sjupyter/ready.h"
 #include "launcher/sjupyter/slurm_env.h"
 #include "launcher/sjupyter/starter.h"
 #include "launcher/sjupyter/target.h"
@@ -30,12 +31,14 @@ static const char help[] =
 	"usage: sjupyter start [JOBID] [--jupyter=APP] [--jupyter-...=VALUE] [--no-wait]\n"
 	"\n"
 	"Starts a session in the job that this is run in, or in the running job JOBID of\n"
-	"yours, and waits until it serves.  Inside the job the options that it was submitted\n"
-	"with count, those given here before them; else the app is lab.\n"
+	"yours, and waits until it serves and its workers are up, or it is clear that some\n"
+	"will not come.  Inside the job the options that it was submitted with count, those\n"
+	"given here before them; else the app is lab.\n"
 	"\n"
-	"  --jupyter=APP, --jupyter-dir=DIR, --jupyter-init=FILE, --jupyter-idle=TIME, ...\n"
+	"  --jupyter=APP, --jupyter-workers=KIND:N, --jupyter-dir=DIR, --jupyter-init=FILE, "
+	"...\n"
 	"              as for sbatch: `sbatch --help` lists them\n"
-	"  --no-wait   do not wait until it serves\n"
+	"  --no-wait   do not wait, neither for the server nor for workers\n"
 	"  --help      this\n";
 
 enum {
@@ -82,7 +85,8 @@ static int judge(enum follow_end end, struct view *view, const struct session *s
 			return COMMAND_OK;
 		fd = describe_open(session, &why);
 		if (fd >= 0 && address_print(session, fd, &why) == 0)
-			code = COMMAND_OK;
+			code = ready_show(session, &view->starter->filter, &view->progress,
+					  &view->told);
 		else
 			output_error("%s", why.text);
 		fd_close(&fd);

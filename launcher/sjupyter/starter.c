@@ -14,6 +14,7 @@
 #include "common/env.h"
 #include "common/fd.h"
 #include "common/statedir.h"
+#include "launcher/request.h"
 #include "launcher/settings.h"
 #include "launcher/sjupyter/address.h"
 #include "launcher/sjupyter/command.h"
@@ -91,9 +92,9 @@ int starter_check(const struct starter *starter, struct reason *reason)
 	if (!(settings = settings_load(starter->config, reason)))
 		return -1;
 	options_app_name(starter->options, app);
-	const struct recipe *recipe = settings_app(settings, app, reason);
+	int rc = request_check(settings, app, starter->options->workers, reason);
 	settings_destroy(settings);
-	return recipe ? 0 : -1;
+	return rc;
 }
 
 static int set_number(struct env *environment, const char *name, unsigned long number)

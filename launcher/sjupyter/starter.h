@@ -37,8 +37,8 @@ int starter_ask_job(const char *id, struct queue_job *job);
 bool starter_tell_running(const char *job_id);
 
 /*
- * Whether the options can be had: the release builds them and the site knows the app.  0, or -1
- * and a reason.
+ * Whether the options can be had: the release builds them and the site knows the app and the
+ * kinds of workers.  0, or -1 and a reason.
  */
 int starter_check(const struct starter *starter, struct reason *reason);
 

@@ -14,12 +14,16 @@
 #include "launcher/sjupyter/phases.h"
 #include "launcher/sjupyter/queue.h"
 #include "launcher/sjupyter/target.h"
+#include "launcher/sjupyter/workers_view.h"
 
 static const char help[] =
 	"usage: sjupyter status [JOBID] [--json]\n"
 	"\n"
-	"Shows a session: its state and since when, why, its nodes, how long each phase took,\n"
-	"the time that is left, where its log is.  For a job that waits: why, and until when.\n"
+	"Shows a session: its state and since when, why, its nodes, its workers with those "
+	"that\n"
+	"are missing and the last lines of their logs, how long each phase took, the time "
+	"that\n"
+	"is left, where its log is.  For a job that waits: why, and until when.\n"
 	"\n"
 	"  --json  the record, with \"job_state\" as the queue has it, as JSON\n"
 	"  --help  this\n";
@@ -32,10 +36,12 @@ struct status {
 	struct queue_job job;
 };
 
+enum { NAME_WIDTH = 11 };
+
 /* A name in its column, then the rest of the line is the value. */
 static void print_name(const char *name)
 {
-	printf("%-10s ", name);
+	printf("%-*s", NAME_WIDTH, name);
 }
 
 /* The moment of the state: of the phase that brought it. */
@@ -149,6 +155,7 @@ static void print_session(const struct status *status)
 	if (about == DESCRIBE_PENDING)
 		print_pending(&status->job);
 	print_nodes(session);
+	workers_view_print(session, "workers", NAME_WIDTH);
 	if (session->url && !session_state_final(session->state)) {
 		print_name("url");
 		printf("%s  (`sjupyter url %s` shows it whole)\n", session->url, name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sjupyter wait: blocks until a session has ended, or serves.  The body of a job that is
+ * sjupyter wait: blocks until a session has ended, or is ready.  The body of a job that is
  * nothing but a session.  As the user, mostly in the job's batch script.
  */
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "launcher/sjupyter/command.h"
 #include "launcher/sjupyter/follow.h"
 #include "launcher/sjupyter/output.h"
+#include "launcher/sjupyter/ready.h"
 #include "launcher/sjupyter/slurm_env.h"
 #include "launcher/sjupyter/wait_begin.h"
 #include "launcher/sjupyter/target.h"
@@ -30,14 +31,15 @@ static const char help[] =
 	"In an allocation in which no step has started one (salloc with a command) it starts\n"
 	"the session first.\n"
 	"\n"
-	"  --ready         only until the session serves\n"
+	"  --ready         only until the session is ready: the server answers, and all nodes\n"
+	"                  and workers that were asked for are there\n"
 	"  --timeout=TIME  not longer than this, in Slurm's formats: 30 (minutes), 1:30:00, "
 	"...\n"
 	"  --help          this\n"
 	"\n"
-	"Exit codes: 0 it has ended as asked (--ready: it serves), 1 it has failed, or the "
-	"time\n"
-	"is over, 3 there is none.\n";
+	"Exit codes: 0 it has ended as asked (--ready: it is ready), 1 it has failed, or the\n"
+	"time is over (--ready: or it has ended, or it serves without all that was asked for,\n"
+	"and nothing of that is on its way any more), 3 there is none.\n";
 
 static int say_none(const struct wait *wait)
 {
@@ -61,6 +63,10 @@ static int judge(const struct wait *wait, enum follow_end end, const struct sess
 	if (end == FOLLOW_REACHED && wait->ready)
 		return COMMAND_OK;
 	switch (end) {
+	case FOLLOW_MISSED:
+		fprintf(stderr, "sjupyter: the session of job %s is degraded: ", wait->job_id);
+		output_note(session->reason ? session->reason : "not all is there");
+		return COMMAND_FAILED;
 	case FOLLOW_REACHED:
 	case FOLLOW_FINAL:
 		fprintf(stderr, "sjupyter: the session of job %s has %s: ", wait->job_id,
@@ -105,6 +111,7 @@ static int wait_for(struct wait *wait)
 	struct follow follow = {
 		.job_id = wait->job_id,
 		.until_final = !wait->ready,
+		.verdict = wait->ready ? ready_verdict : NULL,
 		.deadline_ms = wait->deadline_ms,
 		.tick = wait_tick,
 		.arg = wait,
@@ -183,5 +190,5 @@ static int run(int argc, char *argv[], const char *config)
 	return code;
 }
 
-const struct command command_wait = {"wait", "block until a session has ended, or serves", help,
-				     run};
+const struct command command_wait = {"wait", "block until a session has ended, or is ready",
+				     help, run};

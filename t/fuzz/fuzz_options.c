@@ -27,6 +27,18 @@ static void check_refusal(void)
 	REQUIRE(strlen(reason.text) < 400);
 }
 
+static void check_workers(const char *workers)
+{
+	struct options_workers list[OPTIONS_KINDS_MAX];
+	int count = options_worker_list(workers, list, OPTIONS_KINDS_MAX);
+
+	REQUIRE(workers == NULL ? count == 0 : count > 0);
+	for (int i = 0; i < count; i++) {
+		REQUIRE(text_is_name(list[i].kind, OPTIONS_NAME_MAX));
+		REQUIRE(list[i].count <= OPTIONS_WORKERS_MAX);
+	}
+}
+
 /* What is taken is harmless, and comes back from its encoding as it is. */
 static void check_taken(const struct options *options)
 {
@@ -48,6 +60,7 @@ static void check_taken(const struct options *options)
 	REQUIRE(options->hub == NULL || strpbrk(options->hub, "@?# \"") == NULL);
 	REQUIRE(options->init == NULL || text_printable(options->init));
 	REQUIRE(options->dir == NULL || text_printable(options->dir));
+	check_workers(options->workers);
 	options_app_name(options, name);
 	REQUIRE(options->app == NULL || text_is_name(name, sizeof(name)));
 	(void) options_unbuilt(options, &reason);

@@ -58,6 +58,28 @@ static void check_text(const char *text)
 	REQUIRE(text == NULL || (text_printable(text) && strlen(text) < 65536));
 }
 
+static void check_workers(const struct session *session, const struct session_workers *workers)
+{
+	REQUIRE(text_is_name(workers->kind, 64));
+	REQUIRE(session_workers_find(session, workers->kind) == workers);
+	check_text(workers->state);
+	check_text(workers->reason);
+	for (size_t i = 0; i < session->node_count; i++)
+		REQUIRE(workers->nodes[i].expected <= SESSION_WORKERS_NODE_MAX &&
+			workers->nodes[i].ready <= SESSION_WORKERS_NODE_MAX);
+	REQUIRE(workers->missing_count <= SESSION_MISSING_MAX);
+	for (size_t i = 0; i < workers->missing_count; i++) {
+		const struct session_missing *missing = &workers->missing[i];
+
+		REQUIRE(text_is_name(missing->node, 256));
+		REQUIRE(missing->index < SESSION_WORKERS_NODE_MAX);
+		REQUIRE(missing->reason != NULL);
+		check_text(missing->reason);
+		REQUIRE(missing->log == NULL || (text_lines_printable(missing->log) &&
+						 strlen(missing->log) < SESSION_MISSING_LOG));
+	}
+}
+
 static void check_taken(const struct session *session)
 {
 	REQUIRE(session->job_id != NULL &&
@@ -82,6 +104,9 @@ static void check_taken(const struct session *session)
 		REQUIRE(text_is_name(session->nodes[i].name, 256));
 		check_text(session->nodes[i].state);
 	}
+	REQUIRE(session->workers_count <= SESSION_WORKERS_MAX);
+	for (size_t i = 0; i < session->workers_count; i++)
+		check_workers(session, &session->workers[i]);
 	for (int i = 0; i < PHASE_COUNT; i++)
 		REQUIRE(session->phases[i] >= 0 && session->phases[i] < 1e12);
 }

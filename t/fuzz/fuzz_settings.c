@@ -27,6 +27,9 @@ static const char *const variables[] = {"socket",      "/run/a 'b\" $$ ${socket}
 					"job_id",      "1",
 					"ip",	       "127.0.0.1",
 					"port",	       "",
+					"python",      "/usr/bin/python3",
+					"share",       "/run/workers/x",
+					"mpi",	       "pmix",
 					NULL};
 
 static void check_told(void)
@@ -51,41 +54,93 @@ static void check_site(const struct settings *settings)
 	REQUIRE(settings->log_max_bytes >= 64 << 10 && settings->log_max_bytes <= 1 << 30);
 	REQUIRE(settings->allow == NULL || strpbrk(settings->allow, " \t\n") == NULL);
 	REQUIRE(settings->app_count <= SETTINGS_RECIPES_MAX);
+	REQUIRE(settings->kind_count <= SETTINGS_RECIPES_MAX);
 }
 
-static void check_recipe(const struct recipe *recipe)
+/* What becomes of one of the recipe's commands, whose first word is looked for. */
+static void check_command(const struct recipe *recipe, const char *command)
 {
-	struct env *env = env_create(NULL);
 	char **argv, *program;
 
-	REQUIRE(env != NULL);
-	REQUIRE(text_is_name(recipe->name, OPTIONS_NAME_MAX));
-	REQUIRE(text_printable(recipe->title) && text_printable(recipe->command));
-	REQUIRE(recipe->ready[0] == '/' && strchr(recipe->ready, ' ') == NULL);
-	REQUIRE(recipe->url[0] == '/' && strpbrk(recipe->url, " ?#") == NULL);
-	REQUIRE(recipe->ready_timeout_s > 0 && recipe->ready_timeout_s <= RECIPE_TIMEOUT_MAX);
-	REQUIRE(recipe->env_count <= RECIPE_ENV_MAX);
-
+	if (command == NULL)
+		return;
+	REQUIRE(text_printable(command));
 	reason.text[0] = '\0';
-	argv = recipe_argv(recipe, variables, &reason);
-	if (argv != NULL)
-		REQUIRE(argv[0] != NULL && argv[0][0] != '\0' && strchr(argv[0], '$') == NULL);
-	else
+	argv = recipe_command(recipe, command, variables, &reason);
+	if (argv == NULL) {
 		check_told();
-	text_words_free(argv);
-
+		return;
+	}
+	REQUIRE(argv[0] != NULL && argv[0][0] != '\0');
 	reason.text[0] = '\0';
-	if (recipe_environment(recipe, env, variables, &reason) != 0)
-		check_told();
-	env_destroy(env);
-
-	reason.text[0] = '\0';
-	program = recipe_program(recipe, "/nowhere:relative::", &reason);
+	program = recipe_program_of(recipe, argv[0], "/nowhere:relative::", &reason);
 	if (program != NULL)
 		REQUIRE(program[0] == '/' && access(program, X_OK) == 0);
 	else
 		check_told();
 	free(program);
+	text_words_free(argv);
+}
+
+static void check_app(const struct recipe *recipe)
+{
+	char **argv = recipe_argv(recipe, variables, NULL);
+
+	REQUIRE(recipe->section == RECIPE_APP);
+	REQUIRE(recipe->ready[0] == '/' && strchr(recipe->ready, ' ') == NULL);
+	REQUIRE(recipe->url[0] == '/' && strpbrk(recipe->url, " ?#") == NULL);
+	REQUIRE(argv == NULL || strchr(argv[0], '$') == NULL);
+	text_words_free(argv);
+}
+
+static void check_workers(const struct recipe *recipe)
+{
+	bool forked = recipe->controller != NULL && strcmp(recipe->controller, "preload") == 0;
+	char *preload;
+
+	REQUIRE(recipe->section == RECIPE_WORKERS);
+	REQUIRE((recipe->command == NULL) != (recipe->preload == NULL));
+	REQUIRE(!forked || recipe->preload != NULL);
+	REQUIRE(!recipe->step || (recipe->command != NULL && !recipe->resize));
+	REQUIRE(recipe->srun == NULL || recipe->step);
+	REQUIRE(recipe->ports <= RECIPE_PORTS_MAX);
+	REQUIRE(recipe->ports == 0 || recipe->controller != NULL);
+	REQUIRE(recipe->count <= RECIPE_COUNT_MAX);
+	REQUIRE(recipe->restarts <= RECIPE_RESTARTS_MAX);
+	REQUIRE(recipe->stop_timeout_s > 0 &&
+		recipe->stop_timeout_s <= RECIPE_STOP_TIMEOUT_MAX);
+	if (!forked)
+		check_command(recipe, recipe->controller);
+	check_command(recipe, recipe->prepare);
+	check_command(recipe, recipe->prepare_node);
+	for (size_t i = 0; i < recipe->env_count; i++)
+		REQUIRE(!recipe_text_uses(recipe->env[i].value, "id") &&
+			!recipe_text_uses(recipe->env[i].value, "index"));
+	if (recipe->preload == NULL)
+		return;
+	reason.text[0] = '\0';
+	preload = recipe_expand(recipe, recipe->preload, variables, &reason);
+	if (preload != NULL)
+		REQUIRE(preload[0] == '/');
+	else
+		check_told();
+	free(preload);
+}
+
+static void check_recipe(const struct recipe *recipe)
+{
+	struct env *env = env_create(NULL);
+
+	REQUIRE(env != NULL);
+	REQUIRE(text_is_name(recipe->name, OPTIONS_NAME_MAX));
+	REQUIRE(text_printable(recipe->title));
+	REQUIRE(recipe->ready_timeout_s > 0 && recipe->ready_timeout_s <= RECIPE_TIMEOUT_MAX);
+	REQUIRE(recipe->env_count <= RECIPE_ENV_MAX);
+	check_command(recipe, recipe->command);
+	reason.text[0] = '\0';
+	if (recipe_environment(recipe, env, variables, &reason) != 0)
+		check_told();
+	env_destroy(env);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -109,8 +164,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	check_site(settings);
-	for (size_t i = 0; i < settings->app_count; i++)
+	for (size_t i = 0; i < settings->app_count; i++) {
 		check_recipe(&settings->apps[i]);
+		check_app(&settings->apps[i]);
+	}
+	for (size_t i = 0; i < settings->kind_count; i++) {
+		check_recipe(&settings->kinds[i]);
+		check_workers(&settings->kinds[i]);
+	}
 	settings_destroy(settings);
 	return 0;
 }

@@ -28,6 +28,20 @@ programs_listed() {
 	sed -nE "s,^[[:space:]]+$1/((test|fuzz)_[a-z0-9_]+)( .*)?\$,\1,p" "$TOP/t/Makefile.am"
 }
 
+# scripts_listed: the unit tests that are programs as they are.
+scripts_listed() {
+	sed -nE 's,^dist_check_SCRIPTS = unit/(test_[a-z0-9_]+)\.py$,\1,p' "$TOP/t/Makefile.am"
+}
+
+# scripts_run UNIT...
+scripts_run() {
+	local unit
+	for unit in "$@"; do
+		tap_run "unit/$unit" "$((UNIT_BOUND + 30))" env SJ_UNIT_BOUND="$UNIT_BOUND" \
+			"$TOP/t/lib/unit" "$TOP/t/unit/$unit.py"
+	done
+}
+
 # stage_step WHAT CMD...: a step without which its stage cannot go on, left in
 # STEP_STATUS; one failed test where it fails.
 stage_step() {
@@ -52,9 +66,11 @@ units_run() {
 }
 
 stage_unit() {
-	local units
+	local units scripts
 	mapfile -t units < <(programs_listed unit)
+	mapfile -t scripts < <(scripts_listed)
 	units_run "$BUILDS/test" unit "$UNIT_BOUND" '' "${units[@]}"
+	scripts_run "${scripts[@]}"
 }
 
 # An error that a sanitizer finds ends the program with a status of its own.

@@ -111,6 +111,12 @@ static void test_from_outside(void)
 	       "SLURM_NODELIST=n[1-3]|SLURM_JOB_NUM_NODES=3|",
 	       "the job's part stays, and what a batch script would have is there");
 	env_destroy(env);
+	env = make((char *const[]){"PATH=/bin", "SLURM_PROCID=3", "SJ_JOB_SLURM_PROCID=0",
+				   "PMI_RANK=3", "SJ_JOB_LD_PRELOAD=evil", NULL});
+	job_env_forget(env);
+	is_str(joined(env), "PATH=/bin|SLURM_PROCID=3|PMI_RANK=3|",
+	       "a task that goes on with its step's own loses what was hidden");
+	env_destroy(env);
 	env = make((char *const[]){NULL});
 	is_int(job_env_hide(env), 0, "an empty one is hidden");
 	is_int(job_env_restore(env), 0, "and restored");

@@ -165,6 +165,47 @@ static void test_workers(void)
 	refused("jupyter-workers", kinds, "a kind of 64");
 }
 
+static void test_worker_list(void)
+{
+	static const struct {
+		const char *value, *told;
+	} cases[] = {
+		{"dask:0",
+		 "--jupyter-workers: \"dask:0\" has a wrong number of workers: give 1 to "
+		 "1024 for each node, as in dask:2"},
+		{"dask:-1",
+		 "--jupyter-workers: \"dask:-1\" has a wrong number of workers: give 1 "
+		 "to 1024 for each node, as in dask:2"},
+		{"mpi,dask:99999999999", "--jupyter-workers: \"mpi,dask:99999999999\" has a "
+					 "wrong number of workers: give "
+					 "1 to 1024 for each node, as in dask:2"},
+		{"dask,mpi,dask", "--jupyter-workers: \"dask,mpi,dask\" has a kind twice: give "
+				  "each kind once, with the sum"},
+		{"da sk", "--jupyter-workers: \"da sk\" is not a list of workers: give "
+			  "KIND[:N][,KIND[:N]...] with N from 1 to 1024, as in dask:2,mpi"},
+	};
+	struct options_workers list[3];
+
+	is_int(options_worker_list(NULL, list, 3), 0, "no workers are none");
+	is_int(options_worker_list("dask:2,mpi,a.b:1024", list, 3), 3, "three kinds");
+	is_str(list[0].kind, "dask", "the first");
+	is_int(list[0].count, 2, "with its number");
+	is_str(list[1].kind, "mpi", "the second");
+	is_int(list[1].count, 0, "without one");
+	is_str(list[2].kind, "a.b", "the third");
+	is_int(list[2].count, 1024, "with the most");
+	fails_with(options_worker_list("a,b,c,d", list, 3), E2BIG, "more than there is room");
+	fails_with(options_worker_list("a,b,a", list, 3), EEXIST, "one twice");
+	fails_with(options_worker_list("a:1025", list, 3), ERANGE, "too many");
+	fails_with(options_worker_list("a:", list, 3), ERANGE, "no number");
+	fails_with(options_worker_list("", list, 3), EINVAL, "nothing");
+	fails_with(options_worker_list("a,", list, 3), EINVAL, "an open end");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		refused("jupyter-workers", cases[i].value, cases[i].value);
+		is_str(reason.text, cases[i].told, "the line says it all");
+	}
+}
+
 static void test_hub(void)
 {
 	static const char *const good[] = {
@@ -559,10 +600,7 @@ static void test_unbuilt(void)
 	static const struct {
 		const char *name, *value, *told;
 	} cases[] = {
-		{"jupyter", "kernel", "--jupyter=kernel is not built in this release"},
-		{"jupyter", "kernel:ir", "--jupyter=kernel is not built in this release"},
 		{"jupyter", "singleuser", "--jupyter=singleuser is not built in this release"},
-		{"jupyter-workers", "dask", "--jupyter-workers is not built in this release"},
 		{"jupyter-hub", "http://hub", "--jupyter-hub is not built in this release"},
 	};
 
@@ -570,9 +608,13 @@ static void test_unbuilt(void)
 	is_int(options_unbuilt(&options, &reason), 0, "nothing asked is built");
 	set("jupyter", "lab");
 	set("jupyter-hub", "none");
+	set("jupyter-workers", "dask");
 	set("jupyter-idle", "5");
 	set("jupyter-dir", "/x");
-	is_int(options_unbuilt(&options, &reason), 0, "lab without a hub is built");
+	is_int(options_unbuilt(&options, &reason), 0,
+	       "lab with workers and without a hub is built");
+	set("jupyter", "kernel:ir");
+	is_int(options_unbuilt(&options, &reason), 0, "a kernel is built");
 	set("jupyter", "kernels");
 	is_int(options_unbuilt(&options, &reason), 0,
 	       "an app of the site is for others to know");
@@ -595,6 +637,7 @@ int main(void)
 	test_table();
 	test_app();
 	test_workers();
+	test_worker_list();
 	test_hub();
 	test_path("jupyter-init", &options.init);
 	test_path("jupyter-dir", &options.dir);

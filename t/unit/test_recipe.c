@@ -26,11 +26,20 @@ static struct recipe with(const char *command)
 	return recipe;
 }
 
-/* The words, each in brackets. */
-static void is_argv(const char *command, const char *expected, const char *name)
+/* A kind of workers without any key. */
+static struct recipe workers(void)
 {
-	struct recipe recipe = with(command);
-	char **argv = recipe_argv(&recipe, variables, &reason);
+	struct recipe recipe;
+
+	if (recipe_init_workers(&recipe, "dask", "/etc/dask.conf", "/usr/share/recipes") != 0)
+		bail_out("recipe_init_workers");
+	reason.text[0] = '\0';
+	return recipe;
+}
+
+/* The words, each in brackets.  argv is freed. */
+static void are_words(char **argv, const char *expected, const char *name)
+{
 	char *text = NULL;
 	size_t size;
 	FILE *stream = open_memstream(&text, &size);
@@ -43,6 +52,13 @@ static void is_argv(const char *command, const char *expected, const char *name)
 	is_str(argv != NULL ? text : NULL, expected, "%s", name);
 	free(text);
 	text_words_free(argv);
+}
+
+static void is_argv(const char *command, const char *expected, const char *name)
+{
+	struct recipe recipe = with(command);
+
+	are_words(recipe_argv(&recipe, variables, &reason), expected, name);
 	recipe_clear(&recipe);
 }
 
@@ -74,7 +90,7 @@ static void test_argv(void)
 	   "an unknown variable");
 	is_str(reason.text,
 	       "/etc/lab.conf: [app lab]: ${nothing} is not known: give one of ${recipes_dir}, "
-	       "${socket}, ${empty}, ${port}, ${utf8}, ${loop}",
+	       "${libexec_dir}, ${socket}, ${empty}, ${port}, ${utf8}, ${loop}",
 	       "is told with the known ones");
 	recipe_clear(&recipe);
 
@@ -97,6 +113,47 @@ static void test_argv(void)
 	text_words_free(argv);
 	recipe_clear(&recipe);
 	free(huge);
+}
+
+/* Any command of a kind of workers. */
+static void test_command(void)
+{
+	static const char *const known[] = {"python", "/opt/p y/python3", "id", "2.1", NULL};
+	struct recipe recipe = workers();
+	char **argv;
+
+	are_words(recipe_command(&recipe, "${python} -m 'x  ${id}' $$1", known, &reason),
+		  "[/opt/p y/python3][-m][x  2.1][$1]", "a command of workers");
+	are_words(recipe_command(&recipe, "", known, &reason), "", "no word at all");
+	errno = 0;
+	ok(recipe_command(&recipe, "x ${index}", known, &reason) == NULL && errno == EINVAL,
+	   "an unknown variable");
+	is_str(reason.text,
+	       "/etc/dask.conf: [workers dask]: ${index} is not known: give one of "
+	       "${recipes_dir}, ${libexec_dir}, ${python}, ${id}",
+	       "is told with the section and the known ones");
+	errno = 0;
+	ok(recipe_command(&recipe, "x 'y", known, &reason) == NULL && errno == EINVAL,
+	   "an open quote, though nobody checked it");
+	is_str(reason.text, "/etc/dask.conf: [workers dask]: \"x 'y\": Invalid argument",
+	       "is told");
+	argv = recipe_command(&recipe, "${libexec_dir}/x", known, &reason);
+	ok(argv != NULL && argv[0][0] == '/' && argv[1] == NULL &&
+		   strcmp(argv[0] + strlen(argv[0]) - strlen("/spank-jupyter/x"),
+			  "/spank-jupyter/x") == 0,
+	   "the directory of the package's programs");
+	text_words_free(argv);
+	recipe_clear(&recipe);
+}
+
+static void test_uses(void)
+{
+	ok(recipe_text_uses("${id}", "id") && recipe_text_uses("a $$ b${x}'${id}'", "id"),
+	   "a variable that is used");
+	ok(!recipe_text_uses("", "id") && !recipe_text_uses("id $${id} ${ids} ${i}", "id") &&
+		   !recipe_text_uses("${id", "id") && !recipe_text_uses("$ {id}", "id"),
+	   "one that is not");
+	ok(recipe_text_uses("$id ${id}", "id"), "behind what is wrong");
 }
 
 static void is_expanded(const char *text, const char *expected)
@@ -135,17 +192,26 @@ static void test_expand(void)
 	is_expanded("$(port)", NULL);
 }
 
-/* One line of a recipe that is refused. */
-static void is_refused(const char *key, const char *value, const char *expected)
+static const char app_keys[] = "not allowed here: give title, command, path, ready, guarded, "
+			       "jupyter_api, url, hint, ready_timeout, env.NAME, prepend.NAME";
+
+static void is_refused_in(struct recipe recipe, const char *key, const char *value,
+			  const char *expected)
 {
-	struct recipe recipe = with(NULL);
 	char shown[40];
 
 	errno = 0;
 	ok(recipe_set(&recipe, key, value, &reason) == -1 && errno == EINVAL,
-	   "refused: %s = %s", key, text_excerpt(value, shown, sizeof(shown)));
+	   "refused: [%s] %s = %s", recipe_section_name(recipe.section), key,
+	   text_excerpt(value, shown, sizeof(shown)));
 	is_str(reason.text, expected, "and told why");
 	recipe_clear(&recipe);
+}
+
+/* One line of an app that is refused. */
+static void is_refused(const char *key, const char *value, const char *expected)
+{
+	is_refused_in(with(NULL), key, value, expected);
 }
 
 static void test_set(void)
@@ -210,10 +276,136 @@ static void test_set(void)
 	is_refused("prepend.", "x", name);
 	is_refused("prepend.PATH", "", value);
 	is_refused("env.A", "$x", dollars);
-	is_refused("env", "x",
-		   "not allowed here: give title, command, path, ready, guarded, jupyter_api, "
-		   "url, hint, ready_timeout, "
-		   "env.NAME, prepend.NAME");
+	is_refused("env", "x", app_keys);
+}
+
+/* A line of workers that is taken. */
+static void is_taken(const char *key, const char *value)
+{
+	struct recipe recipe = workers();
+
+	is_int(recipe_set(&recipe, key, value, &reason), 0, "taken: %s = %s", key, value);
+	recipe_clear(&recipe);
+}
+
+static void test_set_workers(void)
+{
+	static const char command[] = "not allowed here: give a program's name, absolute path "
+				      "or ${python}, then its words";
+	static const char dollars[] =
+		"not allowed here: give ${NAME} for a variable and $$ for a dollar sign";
+	static const char file[] = "not allowed here: give the absolute path of a Python file, "
+				   "${NAME} for a variable and $$ for a dollar sign";
+	static const char own[] =
+		"not allowed here: give a text without ${index} and ${id}: only the worker "
+		"command has them, and each worker SPANK_JUPYTER_WORKER in its environment";
+	static const char quotes[] = "not allowed here: give words with their quotes closed";
+	static const char value[] = "not allowed here: give a value, or leave the line out";
+	static const char one_line[] =
+		"not allowed here: give one line: only worker, controller, prepare, "
+		"prepare_node, srun, path, hint, env.NAME and prepend.NAME may go on in lines "
+		"that begin with white space";
+	static const char keys[] =
+		"not allowed here: give title, worker, preload, controller, prepare, "
+		"prepare_node, start, srun, ports, count, restarts, resize, path, hint, "
+		"ready_timeout, stop_timeout, env.NAME, prepend.NAME";
+	static const struct {
+		const char *key, *value, *expected;
+	} wrong[] = {
+		{"worker", "", value},
+		{"worker", "''", command},
+		{"worker", " ", command},
+		{"worker", "bin/x", command},
+		{"worker", "./x", command},
+		{"worker", "${python}3", command},
+		{"worker", "x${python}", command},
+		{"worker", "${ip}/x", command},
+		{"worker", "${recipes_dir}", command},
+		{"worker", "$python x", dollars},
+		{"worker", "x 'y", quotes},
+		{"controller", "bin/x", command},
+		{"prepare", "bin/x", command},
+		{"prepare_node", "bin/x", command},
+		{"controller", "x ${id}", own},
+		{"prepare", "x ${index}", own},
+		{"prepare_node", "x '${index}'", own},
+		{"srun", "--label ${id}", own},
+		{"preload", "${recipes_dir}/${id}", own},
+		{"env.A", "${index}", own},
+		{"prepend.A", "x${id}", own},
+		{"preload", "", value},
+		{"preload", "x.py", file},
+		{"preload", "${kind}/x.py", file},
+		{"preload", "/x/$y.py", file},
+		{"preload", "/a\n/b", one_line},
+		{"start", "step", "not allowed here: give agent or srun"},
+		{"start", "", value},
+		{"start", "Agent", "not allowed here: give agent or srun"},
+		{"resize", "true", "not allowed here: give no or yes"},
+		{"resize", "no\nyes", one_line},
+		{"srun", "", value},
+		{"srun", "'", quotes},
+		{"srun", "$", dollars},
+		{"ports", "9", "not allowed here: give 0..8"},
+		{"ports", "-1", "not allowed here: give 0..8"},
+		{"ports", "8\n8", one_line},
+		{"count", "0", "not allowed here: give cpus or 1..1024"},
+		{"count", "1025", "not allowed here: give cpus or 1..1024"},
+		{"count", "-2", "not allowed here: give cpus or 1..1024"},
+		{"count", "99999999999999999999", "not allowed here: give cpus or 1..1024"},
+		{"count", "CPUs", "not allowed here: give cpus or 1..1024"},
+		{"restarts", "1001", "not allowed here: give 0..1000"},
+		{"restarts", "1 ", "not allowed here: give 0..1000"},
+		{"stop_timeout", "0", "not allowed here: give seconds, 1..3600"},
+		{"stop_timeout", "3601", "not allowed here: give seconds, 1..3600"},
+		{"stop_timeout", "0:10", "not allowed here: give seconds, 1..3600"},
+		{"ready_timeout", "1-0:00:01",
+		 "not allowed here: give a time as Slurm writes it (MINUTES, MINUTES:SECONDS, "
+		 "...) from 0:01 to 1-0"},
+		{"env.A-B", "x",
+		 "not allowed here: give a name of letters, digits and \"_\" behind the dot"},
+		{"command", "x", keys},
+		{"url", "/", keys},
+		{"jupyter_api", "/", keys},
+	};
+	static const struct {
+		const char *key, *value;
+	} right[] = {
+		{"worker", "x"},
+		{"worker", "'x y' ${index} ${id}"},
+		{"worker", "${python}"},
+		{"worker", "'${python}' -m x"},
+		{"worker", "/opt/${kind}/x"},
+		{"worker", "${recipes_dir}/x"},
+		{"worker", "${libexec_dir}/x"},
+		{"worker", "${runtime_dir}/x"},
+		{"worker", "${share}/x"},
+		{"controller", "preload"},
+		{"controller", "preload --this-is-a-program"},
+		{"preload", "${recipes_dir}/a b.py"},
+		{"preload", "/opt/$$5.py"},
+		{"srun", "--mpi=${mpi}"},
+		{"ports", "0"},
+		{"ports", "8"},
+		{"count", "1"},
+		{"count", "1024"},
+		{"restarts", "0"},
+		{"restarts", "1000"},
+		{"stop_timeout", "1"},
+		{"stop_timeout", "3600"},
+		{"ready_timeout", "0:01"},
+		{"env.A", "$${id} ${ip}"},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		is_refused_in(workers(), wrong[i].key, wrong[i].value, wrong[i].expected);
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+		is_taken(right[i].key, right[i].value);
+	is_refused("worker", "x", app_keys);
+	is_refused("count", "2", app_keys);
+	is_refused("command", "${recipes_dir}/x",
+		   "not allowed here: give a program's name or absolute path, without \"$\", "
+		   "then its words");
 }
 
 static void test_environment(void)
@@ -264,6 +456,50 @@ static void is_found(struct recipe *recipe, const char *path, const char *expect
 									  : found,
 	       expected, "%s", name);
 	free(found);
+}
+
+/* The program of any command, where "two/lab" is one and "one/lab" is not. */
+static void test_program_of(void)
+{
+	struct recipe recipe = workers();
+	char two[300], word[300], text[1200], *found;
+
+	snprintf(two, sizeof(two), "%s/two", scratch_path);
+	snprintf(word, sizeof(word), "%s/two/lab", scratch_path);
+	if (recipe_set(&recipe, "hint", "pip install dask", NULL) != 0)
+		bail_out("hint");
+	found = recipe_program_of(&recipe, "lab", two, &reason);
+	is_str(found, word, "a command's program in PATH");
+	free(found);
+	found = recipe_program_of(&recipe, word, NULL, &reason);
+	is_str(found, word, "as an absolute path");
+	free(found);
+	errno = 0;
+	ok(recipe_program_of(&recipe, "dask", two, &reason) == NULL && errno == ENOENT,
+	   "one that is missing");
+	snprintf(text, sizeof(text),
+		 "dask: not found in the job's PATH (%s) nor in the recipe's path (no "
+		 "directory): load the module or environment that has it in the job script or "
+		 "in a file given with --jupyter-init; for all users the administrator sets "
+		 "path in [workers dask] of spank-jupyter.conf; pip install dask",
+		 two);
+	is_str(reason.text, text, "is told with the section and the hint");
+	snprintf(word, sizeof(word), "%s/one/lab", scratch_path);
+	ok(recipe_program_of(&recipe, word, two, &reason) == NULL, "one that cannot be run");
+	snprintf(text, sizeof(text),
+		 "%s: no program there that you may run: the administrator sets the command in "
+		 "[workers dask] of spank-jupyter.conf; pip install dask",
+		 word);
+	is_str(reason.text, text, "is told");
+	errno = 0;
+	ok(recipe_program_of(&recipe, "../two/lab", two, &reason) == NULL && errno == ENOENT,
+	   "a relative path is nowhere");
+	if (recipe_set(&recipe, "path", two, NULL) != 0)
+		bail_out("path");
+	found = recipe_program_of(&recipe, "lab", NULL, &reason);
+	ok(found != NULL, "in the recipe's path");
+	free(found);
+	recipe_clear(&recipe);
 }
 
 static void test_program(int dir)
@@ -339,6 +575,7 @@ static void test_program(int dir)
 		 scratch_path);
 	is_str(reason.text, text, "is told");
 	recipe_clear(&recipe);
+	test_program_of();
 	unlinkat(dir, "one/lab", 0);
 	unlinkat(dir, "two/lab", 0);
 	unlinkat(dir, "lab", 0);
@@ -353,8 +590,11 @@ int main(void)
 	int dir = scratch_open();
 
 	test_argv();
+	test_command();
+	test_uses();
 	test_expand();
 	test_set();
+	test_set_workers();
 	test_environment();
 	test_program(dir);
 	is_int(entries(dir), 0, "nothing is left");

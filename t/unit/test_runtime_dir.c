@@ -181,6 +181,89 @@ static void test_remove_dead(void)
 	remove_dead(ours("alpha"));
 }
 
+static bool finds(const char *job_id, const char *node, const char *path)
+{
+	char *found = runtime_dir_find(scratch_path, job_id, node);
+	bool same = path ? found && !strcmp(found, path) : !found;
+
+	free(found);
+	return same;
+}
+
+static void test_find(void)
+{
+	struct runtime_dir dir, other, none;
+	char file[512];
+
+	if (runtime_dir_create(&none, scratch_path, &reason) < 0 ||
+	    runtime_dir_create(&dir, scratch_path, &reason) < 0 ||
+	    runtime_dir_create(&other, scratch_path, &reason) < 0)
+		bail_out(reason.text);
+	fails_with(runtime_dir_find(scratch_path, "17", "n1") ? 0 : -1, ENOENT,
+		   "what is nobody's job is not found");
+	is_int(runtime_dir_set_job(&dir, "17", "n1"), 0, "a directory gets a job");
+	runtime_dir_set_job(&other, "17", "n2");
+	ok(finds("17", "n1", dir.path), "and is found by it");
+	ok(finds("17", "n2", other.path), "by node, where nodes share a machine");
+	ok(finds("17", "n3", NULL) && finds("1", "n1", NULL) && finds("17 n1", "", NULL) &&
+		   finds("171", "n1", NULL) && finds("17", "n", NULL),
+	   "not by another");
+	snprintf(file, sizeof(file), "%s/job", dir.path);
+	struct stat status;
+	ok(stat(file, &status) == 0 && (status.st_mode & 07777) == 0600, "its file is private");
+	fchmod(dir.fd, 0755);
+	ok(finds("17", "n1", NULL), "not where others may enter");
+	fchmod(dir.fd, 0700);
+	unlink(file);
+	if (symlink("../precious/file", file) < 0)
+		bail_out("symlink");
+	ok(finds("17", "n1", NULL), "not through a link");
+	unlink(file);
+	runtime_dir_set_job(&dir, "17", "n1");
+	fd_close(&dir.lock_fd);
+	ok(finds("17", "n1", NULL), "not where nobody lives any more");
+	fails_with(runtime_dir_find("/missing", "17", "n1") ? 0 : -1, ENOENT,
+		   "nor where there is no base");
+	runtime_dir_destroy(&dir);
+	runtime_dir_destroy(&other);
+	runtime_dir_destroy(&none);
+	ok(finds("17", "n2", NULL), "nor when it is gone");
+}
+
+static void test_remove_job(void)
+{
+	struct runtime_dir dead, alive, other, none;
+	char path[512], file[640];
+
+	if (runtime_dir_create(&dead, scratch_path, &reason) < 0 ||
+	    runtime_dir_create(&alive, scratch_path, &reason) < 0 ||
+	    runtime_dir_create(&other, scratch_path, &reason) < 0 ||
+	    runtime_dir_create(&none, scratch_path, &reason) < 0)
+		bail_out(reason.text);
+	runtime_dir_set_job(&dead, "17", "n1");
+	runtime_dir_set_job(&alive, "17", "n1");
+	runtime_dir_set_job(&other, "17", "n2");
+	snprintf(path, sizeof(path), "%s", dead.path);
+	snprintf(file, sizeof(file), "%s/sub", path);
+	mkdir(file, 0700);
+	fd_close(&dead.lock_fd);
+	fd_close(&other.lock_fd);
+	fd_close(&none.lock_fd);
+	runtime_dir_remove_job(scratch_path, "18", "n1");
+	runtime_dir_remove_job(scratch_path, "1", "n1");
+	runtime_dir_remove_job("/missing", "17", "n1");
+	ok(access(path, F_OK) == 0, "a dead directory is not another job's");
+	runtime_dir_remove_job(scratch_path, "17", "n1");
+	ok(access(path, F_OK) < 0, "it is removed for its own, however young");
+	ok(access(alive.path, F_OK) == 0, "but not one that lives");
+	ok(access(other.path, F_OK) == 0, "nor another node's");
+	ok(access(none.path, F_OK) == 0, "nor one of no job");
+	runtime_dir_destroy(&dead);
+	runtime_dir_destroy(&alive);
+	runtime_dir_destroy(&other);
+	runtime_dir_destroy(&none);
+}
+
 /* As root, which could: directories of nobody with our name. */
 static void test_other_user(void)
 {
@@ -213,6 +296,8 @@ int main(void)
 	test_create();
 	test_sweep();
 	test_remove_dead();
+	test_find();
+	test_remove_job();
 	test_other_user();
 	plant("spank-jupyter-0-victim", 0700);
 	is_child(in_child(as_nobody, base_fd), "nor root's by another");

@@ -92,6 +92,27 @@ static void test_set(void)
 	session_destroy(NULL);
 }
 
+/* Of three nodes: most of dask, and no mpi. */
+static void add_workers(struct session *session)
+{
+	struct session_workers *dask = session_workers_add(session, "dask");
+	struct session_workers *mpi = session_workers_add(session, "mpi");
+
+	if (dask == NULL || mpi == NULL)
+		bail_out("session_workers_add");
+	strcpy(dask->state, "degraded");
+	session_set(&dask->reason, "1 of 8 is missing");
+	dask->expected = 8;
+	dask->ready = 7;
+	for (int i = 0; i < 3; i++)
+		dask->nodes[i] = (struct session_workers_node){i < 2 ? 3 : 2, i == 1 ? 2 : 3};
+	if (session_missing_add(dask, "n2-ib0.x", 1, "exit status 1: \"数据\"",
+				"Traceback:\n  File \"x.py\"\nImportError: \033[1mno\r\n") !=
+		    0 ||
+	    session_missing_add(dask, "n_3", 1023, "has not come", NULL) != 0)
+		bail_out("session_missing_add");
+}
+
 static struct session *full_session(void)
 {
 	struct session *session = session_create();
@@ -127,10 +148,44 @@ static struct session *full_session(void)
 		session_set(&session->nodes[i].name, names[i]);
 		strcpy(session->nodes[i].state, states[i]);
 	}
+	add_workers(session);
 	for (int i = 0; i < PHASE_COUNT; i++)
 		session->phases[i] = i == PHASE_READY ? 0 : 1700000000.123456 + i;
 	session->job_end_time = 1700003600;
 	return session;
+}
+
+static void same_workers(const struct session *read)
+{
+	const struct session_workers *dask = session_workers_find(read, "dask");
+	const struct session_workers *mpi = session_workers_find(read, "mpi");
+
+	is_int(read->workers_count, 2, "two kinds of workers");
+	ok(session_workers_find(read, "das") == NULL, "and no other");
+	if (dask == NULL || mpi == NULL) {
+		ok(false, "by their names");
+		return;
+	}
+	is_str(dask->state, "degraded", "the state of a kind");
+	is_str(dask->reason, "1 of 8 is missing", "and why");
+	is_int(dask->expected, 8, "expected in all");
+	is_int(dask->ready, 7, "ready in all");
+	is_int(dask->nodes[0].expected, 3, "expected on the first node");
+	is_int(dask->nodes[1].ready, 2, "ready on the second");
+	is_int(dask->nodes[2].expected, 2, "expected on the last");
+	is_int(dask->missing_count, 2, "two are missing");
+	is_str(dask->missing[0].node, "n2-ib0.x", "the node of one");
+	is_int(dask->missing[0].index, 1, "its number there");
+	is_str(dask->missing[0].reason, "exit status 1: \"数据\"", "why it is missing");
+	is_str(dask->missing[0].log,
+	       "Traceback:\n  File \"x.py\"\nImportError: \\x1b[1mno\\x0d\n",
+	       "its last lines, harmless");
+	is_int(dask->missing[1].index, 1023, "the number of the other");
+	ok(dask->missing[1].log == NULL, "without lines");
+	is_str(mpi->state, "starting", "a kind that was only begun");
+	ok(mpi->reason == NULL && mpi->expected == 0 && mpi->ready == 0 &&
+		   mpi->missing_count == 0 && mpi->nodes[2].expected == 0,
+	   "has nothing yet");
 }
 
 static void test_round_trip(int dir)
@@ -169,6 +224,7 @@ static void test_round_trip(int dir)
 		is_str(read->nodes[i].name, written->nodes[i].name, "a node");
 		is_str(read->nodes[i].state, written->nodes[i].state, "and its state");
 	}
+	same_workers(read);
 	for (int i = 0; i < PHASE_COUNT; i++)
 		same &= fabs(read->phases[i] - written->phases[i]) < 2e-6;
 	ok(same, "phases, to microseconds");
@@ -180,7 +236,18 @@ static void test_round_trip(int dir)
 		bail_out("session_to_json");
 	ok(strncmp(data, json, strlen(json)) == 0 && strcmp(data + strlen(json), "\n") == 0,
 	   "--json is the file");
-	ok(strstr(json, "\"ready\":") == NULL, "a phase that is not yet is left out");
+	ok(strstr(json, "\"serving\":") != NULL && strstr(json, "\"ready\":1") == NULL,
+	   "a phase that is not yet is left out");
+	ok(strstr(json, "\"workers\":[{\"kind\":\"dask\",\"state\":\"degraded\",\"reason\":\"1 "
+			"of 8 is "
+			"missing\",\"expected\":8,\"ready\":7,\"nodes\":[{\"name\":\"n1\","
+			"\"expected\":3,\"ready\":3},") != NULL,
+	   "workers have the documented form");
+	ok(strstr(json, "\"missing\":[{\"node\":\"n2-ib0.x\",\"index\":1,\"reason\":") !=
+			   NULL &&
+		   strstr(json, "\"log\":null}],") == NULL &&
+		   strstr(json, "\"log\":null}]}") != NULL,
+	   "missing ones too");
 	ok(strncmp(json, "{\"version\":1,\"state\":\"degraded\",\"job_id\":\"4294967294\",",
 		   54) == 0,
 	   "version, state and job come first");
@@ -206,6 +273,7 @@ static void test_least(int dir)
 		   strstr(json, "\"head\":{\"node\":null,\"pid\":null,\"runtime_dir\":null}") !=
 			   NULL &&
 		   strstr(json, "\"nodes\":[]") != NULL &&
+		   strstr(json, "\"workers\":[]") != NULL &&
 		   strstr(json, "\"phases\":{}") != NULL &&
 		   strstr(json, "\"job_end_time\":null") != NULL,
 	   "what is not known is null");
@@ -226,6 +294,16 @@ static void test_least(int dir)
 	session = read_back(dir);
 	ok(session != NULL && session->state == SESSION_FAILED && session->node_count == 1,
 	   "unknown fields are ignored");
+	session_destroy(session);
+	put(dir,
+	    "{\"version\":1,\"job_id\":\"7\",\"state\":\"ready\",\"nodes\":[{\"name\":\"n1\","
+	    "\"state\":\"up\"}],\"workers\":[{\"kind\":\"dask\",\"state\":\"ready\",\"new\":1,"
+	    "\"missing\":[{\"node\":\"n1\",\"reason\":\"x\",\"new\":{}}]}]}");
+	session = read_back(dir);
+	ok(session != NULL && session->workers_count == 1 &&
+		   session->workers[0].missing_count == 1 &&
+		   session->workers[0].nodes[0].expected == 0,
+	   "workers may be told in few words");
 	session_destroy(session);
 }
 
@@ -298,6 +376,11 @@ static void test_version(int dir)
 	}
 }
 
+/* Workers of one kind, one of them missing, with one more field. */
+#define WORKERS(field) "\"workers\":[{\"kind\":\"a\"," field "}]"
+#define READY(field)   WORKERS("\"state\":\"ready\"," field)
+#define MISSING(field) READY("\"missing\":[{\"node\":\"n1\",\"reason\":\"x\"," field "}]")
+
 /* Fields, each put into a record that is else right. */
 static void test_fields(int dir)
 {
@@ -320,6 +403,14 @@ static void test_fields(int dir)
 		"\"restart\":0",
 		"\"app\":\"lab\"",
 		"\"head\":{\"pid\":1}",
+		"\"workers\":null",
+		"\"workers\":[]",
+		"\"workers\":[{\"kind\":\"a\",\"state\":\"failed\",\"nodes\":[],\"missing\":"
+		"null}]",
+		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\"},{\"kind\":\"b\",\"state\":"
+		"\"ready\"}]",
+		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\",\"expected\":67108864}]",
+		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\",\"reason\":null}]",
 	};
 	static const char *const bad[] = {
 		/* wrong types */
@@ -421,6 +512,67 @@ static void test_fields(int dir)
 		"\"nodes\":[{\"name\":\"-n1\",\"state\":\"up\"}]",
 		"\"nodes\":[{\"name\":\"n 1\",\"state\":\"up\"}]",
 		"\"nodes\":[{\"name\":\"n1\",\"state\":\"up\"},{}]",
+		/* workers */
+		"\"workers\":{}",
+		"\"workers\":1",
+		"\"workers\":[1]",
+		"\"workers\":[null]",
+		"\"workers\":[[]]",
+		"\"workers\":[{}]",
+		"\"workers\":[{\"kind\":\"a\"}]",
+		"\"workers\":[{\"state\":\"ready\"}]",
+		WORKERS("\"state\":\"Ready\""),
+		WORKERS("\"state\":\"serving\""),
+		WORKERS("\"state\":\"0123456789abcdef\""),
+		WORKERS("\"state\":1"),
+		WORKERS("\"state\":null"),
+		"\"workers\":[{\"kind\":\"\",\"state\":\"ready\"}]",
+		"\"workers\":[{\"kind\":\"-a\",\"state\":\"ready\"}]",
+		"\"workers\":[{\"kind\":\"a/b\",\"state\":\"ready\"}]",
+		"\"workers\":[{\"kind\":\"a=1\",\"state\":\"ready\"}]",
+		"\"workers\":[{\"kind\":1,\"state\":\"ready\"}]",
+		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\"},{\"kind\":\"a\",\"state\":"
+		"\"ready\"}]",
+		READY("\"expected\":-1"),
+		READY("\"expected\":67108865"),
+		READY("\"expected\":4294967297"),
+		READY("\"expected\":1.0"),
+		READY("\"ready\":\"1\""),
+		READY("\"ready\":-1"),
+		READY("\"reason\":1"),
+		READY("\"reason\":\"a\\nb\""),
+		READY("\"reason\":\"\\u001b[2J\""),
+		READY("\"nodes\":{}"),
+		READY("\"nodes\":[{\"name\":\"n1\"}]"), /* the session has none */
+		"\"nodes\":[{\"name\":\"n1\",\"state\":\"up\"}]," READY("\"nodes\":[]"),
+		"\"nodes\":[{\"name\":\"n1\",\"state\":\"up\"}]," READY("\"nodes\":[1]"),
+		"\"nodes\":[{\"name\":\"n1\",\"state\":\"up\"}]," READY("\"nodes\":[{}]"),
+		"\"nodes\":[{\"name\":\"n1\",\"state\":\"up\"}]," READY(
+			"\"nodes\":[{\"name\":\"n2\"}]"),
+		"\"nodes\":[{\"name\":\"n1\",\"state\":\"up\"}]," READY(
+			"\"nodes\":[{\"name\":\"n1\"},{\"name\":\"n1\"}]"),
+		"\"nodes\":[{\"name\":\"n1\",\"state\":\"up\"}]," READY(
+			"\"nodes\":[{\"name\":\"n1\",\"expected\":1025}]"),
+		"\"nodes\":[{\"name\":\"n1\",\"state\":\"up\"}]," READY(
+			"\"nodes\":[{\"name\":\"n1\",\"ready\":-1}]"),
+		READY("\"missing\":{}"),
+		READY("\"missing\":[1]"),
+		READY("\"missing\":[{}]"),
+		READY("\"missing\":[{\"node\":\"n1\"}]"),
+		READY("\"missing\":[{\"reason\":\"x\"}]"),
+		READY("\"missing\":[{\"node\":\"-n1\",\"reason\":\"x\"}]"),
+		READY("\"missing\":[{\"node\":\"n1\",\"reason\":\"a\\nb\"}]"),
+		READY("\"missing\":[{\"node\":\"n1\",\"reason\":1}]"),
+		MISSING("\"index\":1024"),
+		MISSING("\"index\":-1"),
+		MISSING("\"index\":\"1\""),
+		MISSING("\"log\":1"),
+		MISSING("\"log\":\"without an end\""),
+		MISSING("\"log\":\"a\\nb\""),
+		MISSING("\"log\":\"\\u001b[2J\\n\""),
+		MISSING("\"log\":\"a\\r\\n\""),
+		MISSING("\"log\":\"\\u202e\\n\""),
+		MISSING("\"log\":\"\\u0000\\n\""),
 		/* numbers */
 		"\"restart\":-1",
 		"\"restart\":4294967296",
@@ -576,8 +728,92 @@ static void test_large(int dir)
 	put_deep(dir, "1", 1000000);
 	is_int(refusal(dir), EPROTO, "and digits");
 	put_deep(dir, " ", SESSION_FILE_MAX);
-	is_int(refusal(dir), EPROTO, "more than 4 MiB are refused");
+	is_int(refusal(dir), EPROTO, "more than 8 MiB are refused");
 	ok(strstr(reason.text, "larger than") != NULL, "and said so");
+}
+
+/* A record with so many kinds, each with so many missing workers that have logs of lines of
+ * 16 bytes. */
+static void put_workers(int dir, int kinds, int missing, int lines)
+{
+	size_t room =
+		1000 + (size_t) kinds * (100 + (size_t) missing * (200 + 18 * (size_t) lines));
+	char *text = malloc(room), *to = text;
+
+	if (text == NULL)
+		bail_out("malloc");
+	to += sprintf(to, "{\"version\":1,\"job_id\":\"1\",\"state\":\"ready\",\"workers\":[");
+	for (int kind = 0; kind < kinds; kind++) {
+		to += sprintf(to, "%s{\"kind\":\"k%d\",\"state\":\"ready\",\"missing\":[",
+			      kind > 0 ? "," : "", kind);
+		for (int i = 0; i < missing; i++) {
+			to += sprintf(to, "%s{\"node\":\"n\",\"reason\":\"x\",\"log\":\"",
+				      i > 0 ? "," : "");
+			for (int line = 0; line < lines; line++)
+				to += sprintf(to, "0123456789abcde\\n");
+			to += sprintf(to, "\"}");
+		}
+		to += sprintf(to, "]}");
+	}
+	sprintf(to, "]}");
+	put(dir, text);
+	free(text);
+}
+
+static void test_workers_large(int dir)
+{
+	put_workers(dir, SESSION_WORKERS_MAX, SESSION_MISSING_MAX, 255);
+	is_int(refusal(dir), 0, "as many kinds and missing workers as may be");
+	put_workers(dir, SESSION_WORKERS_MAX + 1, 0, 0);
+	is_int(refusal(dir), EPROTO, "a kind more is not");
+	put_workers(dir, 1, SESSION_MISSING_MAX + 1, 0);
+	is_int(refusal(dir), EPROTO, "nor a missing worker more");
+	put_workers(dir, 1, 1, 256);
+	is_int(refusal(dir), EPROTO, "nor a log of 4096 bytes");
+	put_workers(dir, 10000, 0, 0);
+	is_int(refusal(dir), EPROTO, "nor 10,000 kinds");
+	put_workers(dir, 1, 20000, 1);
+	is_int(refusal(dir), EPROTO, "nor 20,000 that are missing");
+}
+
+static void test_missing(void)
+{
+	struct session *session = full_session();
+	struct session_workers *dask = session_workers_find(session, "dask");
+	char large[100001], name[16];
+	int full = 0;
+
+	fails_with(session_workers_add(session, "dask") != NULL ? 0 : -1, EINVAL,
+		   "a kind a second time");
+	fails_with(session_workers_add(session, "a b") != NULL ? 0 : -1, EINVAL,
+		   "a kind of two words");
+	for (int i = 2; i < SESSION_WORKERS_MAX; i++) {
+		snprintf(name, sizeof(name), "k%d", i);
+		full += session_workers_add(session, name) == NULL;
+	}
+	is_int(full, 0, "as many kinds as may be");
+	fails_with(session_workers_add(session, "more") != NULL ? 0 : -1, E2BIG, "and no more");
+	ok(session_workers_find(session, "dask") == dask, "the first has not moved");
+
+	session_missing_clear(dask);
+	is_int(dask->missing_count, 0, "none is missing");
+	fails_with(session_missing_add(dask, "a b", 0, "x", NULL), EINVAL,
+		   "a node of two words");
+	fails_with(session_missing_add(dask, "n", 1024, "x", NULL), EINVAL,
+		   "a number too high");
+	memset(large, '\n', sizeof(large) - 1);
+	large[sizeof(large) - 1] = '\0';
+	memcpy(large + sizeof(large) - 5, "last", 4);
+	is_int(session_missing_add(dask, "n", 0, large, large), 0, "100 kB of words and lines");
+	is_int(strlen(dask->missing[0].reason), SESSION_MISSING_REASON - 1, "words are cut");
+	is_int(strlen(dask->missing[0].log), SESSION_MISSING_LOG - 1, "lines too");
+	is_str(dask->missing[0].log + SESSION_MISSING_LOG - 7, "\nlast\n", "at their begin");
+	for (unsigned i = 1; i < SESSION_MISSING_MAX; i++)
+		full += session_missing_add(dask, "n", i, "x", NULL);
+	is_int(full, 0, "as many as may be named");
+	is_int(session_missing_add(dask, "n", 1000, "x", NULL), 1, "one more is not");
+	is_int(dask->missing_count, SESSION_MISSING_MAX, "and nothing is changed");
+	session_destroy(session);
 }
 
 static int unreadable_child(int dir)
@@ -708,11 +944,27 @@ static void test_write(int dir)
 		session_set(&session->nodes[1].name, "n"), "a node of two words");
 	REFUSED(session_set(&session->nodes[1].name, NULL),
 		session_set(&session->nodes[1].name, "n"), "a node without name");
-#undef REFUSED
+	struct session_workers *dask = session_workers_find(session, "dask");
+	REFUSED(strcpy(dask->state, "serving"), strcpy(dask->state, "ready"),
+		"an unknown state of workers");
+	REFUSED(dask->expected = 1U << 31, dask->expected = 8, "too many workers");
+	REFUSED(dask->nodes[2].ready = 1025, dask->nodes[2].ready = 2, "too many on a node");
+	REFUSED(session_set(&dask->kind, "mpi"), session_set(&dask->kind, "dask"),
+		"a kind twice");
+	REFUSED(session_set(&dask->missing[0].log, "no end"),
+		session_set(&dask->missing[0].log, NULL), "a log without an end");
+	REFUSED(session_set(&dask->missing[0].reason, NULL),
+		session_set(&dask->missing[0].reason, "x"), "a worker missing without reason");
+	REFUSED(dask->missing[0].index = 1024, dask->missing[0].index = 0,
+		"a worker of too high a number");
+	session_set(&dask->reason, "\x1b[2J");
 	session_set(&session->reason, "a\nb \x1b[2J \xff");
+#undef REFUSED
 	is_int(session_write(session, dir), 0, "any words are written");
 	read = read_back(dir);
 	is_str(read != NULL ? read->reason : NULL, "a\\x0ab \\x1b[2J \\xff", "escaped");
+	is_str(read != NULL ? read->workers[0].reason : NULL, "\\x1b[2J",
+	       "those of workers too");
 	session_destroy(read);
 	if (large == NULL)
 		bail_out("malloc");
@@ -727,14 +979,13 @@ static void test_write(int dir)
 	free(large);
 }
 
-static struct session *many_nodes(size_t count, const char *prefix)
+static struct session *many_nodes(size_t count, const char *prefix, size_t kinds)
 {
-	struct session *session = full_session();
-	char name[64];
+	struct session *session = session_create();
+	char name[256];
 
-	for (size_t i = 0; i < session->node_count; i++)
-		free(session->nodes[i].name);
-	free(session->nodes);
+	if (session == NULL || session_set(&session->job_id, "1") != 0)
+		bail_out("session_create");
 	session->nodes = calloc(count, sizeof(*session->nodes));
 	if (session->nodes == NULL)
 		bail_out("calloc");
@@ -743,6 +994,11 @@ static struct session *many_nodes(size_t count, const char *prefix)
 		snprintf(name, sizeof(name), "%s%06d", prefix, (int) i);
 		session_set(&session->nodes[i].name, name);
 		strcpy(session->nodes[i].state, "expected");
+	}
+	for (size_t i = 0; i < kinds; i++) {
+		snprintf(name, sizeof(name), "kind%d", (int) i);
+		if (session_workers_add(session, name) == NULL)
+			bail_out("session_workers_add");
 	}
 	return session;
 }
@@ -758,7 +1014,7 @@ static double elapsed_ms(const struct timespec *start)
 
 static void test_nodes(int dir)
 {
-	struct session *session = many_nodes(10000, "node"), *read;
+	struct session *session = many_nodes(10000, "node", 0), *read;
 	struct timespec start;
 	struct stat status;
 	char *text, *to;
@@ -775,19 +1031,37 @@ static void test_nodes(int dir)
 	ok(fstatat(dir, FILE_NAME, &status, 0) == 0 && status.st_size < 1 << 20,
 	   "in less than 1 MiB");
 	session_destroy(read);
+	if (session_workers_add(session, "a") == NULL ||
+	    session_workers_add(session, "b") == NULL)
+		bail_out("session_workers_add");
+	for (size_t i = 0; i < 10000; i++)
+		session->workers[0].nodes[i] = (struct session_workers_node){8, 8};
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	is_int(session_write(session, dir), 0, "with workers of two kinds on each");
+	tap_note("in %.1f ms", elapsed_ms(&start));
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	read = read_back(dir);
+	tap_note("in %.1f ms", elapsed_ms(&start));
+	ok(read != NULL && read->workers[0].nodes[9999].ready == 8, "all of them");
+	ok(fstatat(dir, FILE_NAME, &status, 0) == 0 && status.st_size < 2 << 20,
+	   "in less than 2 MiB");
+	session_destroy(read);
 	session_destroy(session);
 
-	session = many_nodes(SESSION_NODES_MAX, "n");
+	session = many_nodes(SESSION_NODES_MAX, "n", 1);
 	is_int(session_write(session, dir), 0, "as many nodes as may be are written");
 	read = read_back(dir);
 	ok(read != NULL && read->node_count == SESSION_NODES_MAX, "and read");
 	session_destroy(read);
 	session_destroy(session);
 
-	session = many_nodes(SESSION_NODES_MAX + 1, "n");
+	session = many_nodes(SESSION_NODES_MAX + 1, "n", 0);
 	fails_with(session_write(session, dir), EINVAL, "one more is not");
 	session_destroy(session);
-	session = many_nodes(SESSION_NODES_MAX, "a-node-with-a-rather-long-name-");
+	session = many_nodes(SESSION_NODES_MAX,
+			     "a-node-with-a-name-that-is-a-good-deal-longer-than-"
+			     "any-that-was-ever-given-to-a-node-of-a-cluster-",
+			     0);
 	fails_with(session_write(session, dir), EFBIG, "nor what makes the file too large");
 	session_destroy(session);
 
@@ -816,6 +1090,8 @@ int main(void)
 	test_fields(dir);
 	test_whole(dir);
 	test_large(dir);
+	test_workers_large(dir);
+	test_missing();
 	unlinkat(dir, FILE_NAME, 0);
 	test_file(dir);
 	test_write(dir);

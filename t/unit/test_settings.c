@@ -3,72 +3,7 @@
  * Unit test of launcher/settings.h: the site's file and the recipes, right, wrong and hostile;
  * run by `make check` as whoever calls it.
  */
-#include "launcher/settings.h"
-#include "common/text.h"
-#include "scratch.h"
-
-static struct reason reason;
-static char recipes[300], file[300];
-
-static void write_file(const char *path, const void *data, size_t size)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	if (fd < 0 || write(fd, data, size) != (ssize_t) size || close(fd) != 0)
-		bail_out(path);
-}
-
-static void write_recipe(const char *name, const char *text)
-{
-	char path[600];
-
-	snprintf(path, sizeof(path), "%s/%s", recipes, name);
-	write_file(path, text, strlen(text));
-}
-
-static void remove_recipe(const char *name)
-{
-	char path[600];
-
-	snprintf(path, sizeof(path), "%s/%s", recipes, name);
-	if (unlink(path) != 0)
-		bail_out(path);
-}
-
-static struct settings *load(const char *text)
-{
-	write_file(file, text, strlen(text));
-	reason.text[0] = '\0';
-	errno = 0;
-	return settings_load_from(recipes, file, &reason);
-}
-
-/* The reason with the scratch directory's path taken out, so that it can be compared. */
-static const char *told(void)
-{
-	static char text[REASON_MAX];
-	size_t length = strlen(scratch_path);
-	char *to = text;
-
-	for (const char *from = reason.text; *from != '\0';) {
-		if (strncmp(from, scratch_path, length) == 0)
-			from += length;
-		else
-			*to++ = *from++;
-	}
-	*to = '\0';
-	return text;
-}
-
-static void is_wrong(const char *text, const char *expected)
-{
-	struct settings *settings = load(text);
-	int error = errno;
-
-	ok(settings == NULL && error == EINVAL, "refused: %.40s", expected);
-	is_str(told(), expected, "and told why");
-	settings_destroy(settings);
-}
+#include "settings_world.h"
 
 static void test_defaults(void)
 {
@@ -88,6 +23,7 @@ static void test_defaults(void)
 	is_int(settings->log_level, SETTINGS_LOG_INFO, "log by default");
 	is_int(settings->log_max_bytes, 16 << 20, "log_size by default");
 	is_int(settings->app_count, 1, "the shipped app");
+	is_int(settings->kind_count, 0, "no kind of workers");
 	settings_destroy(settings);
 	settings_destroy(NULL);
 }
@@ -235,11 +171,21 @@ static void test_values(void)
 
 static void test_form(void)
 {
-	is_wrong("[sight]\n", "/site.conf:1: [sight]: not known: give [site] or [app NAME]");
-	is_wrong("[site ]\n", "/site.conf:1: [site ]: not known: give [site] or [app NAME]");
-	is_wrong("[]\n", "/site.conf:1: []: not known: give [site] or [app NAME]");
-	is_wrong("[workers dask]\n",
-		 "/site.conf:1: [workers dask]: workers are not built in this release");
+	is_wrong("[sight]\n", "/site.conf:1: [sight]: not known: give [site], [app NAME] or "
+			      "[workers KIND]");
+	is_wrong("[site ]\n", "/site.conf:1: [site ]: not known: give [site], [app NAME] or "
+			      "[workers KIND]");
+	is_wrong("[]\n", "/site.conf:1: []: not known: give [site], [app NAME] or "
+			 "[workers KIND]");
+	is_wrong("[workers]\n",
+		 "/site.conf:1: [workers]: not known: give [site], [app NAME] or "
+		 "[workers KIND]");
+	is_wrong("[worker dask]\n",
+		 "/site.conf:1: [worker dask]: not known: give [site], [app NAME] or "
+		 "[workers KIND]");
+	is_wrong("[workers x/y]\n",
+		 "/site.conf:1: [workers x/y]: not a name: give at most 63 letters, digits and "
+		 "\"._-\", not beginning with \".\" or \"-\"");
 	is_wrong("[app x/y]\n", "/site.conf:1: [app x/y]: not a name: give at most 63 letters, "
 				"digits and \"._-\", "
 				"not beginning with \".\" or \"-\"");
@@ -265,7 +211,8 @@ static void test_form(void)
 	is_wrong("[app x]\ncommand=x\n[app x]\ncommand=x\n",
 		 "/site.conf:3: [app x]: this file has it already: give it once");
 	is_wrong("log = info\n",
-		 "/site.conf:1: log: in no section: begin with [site] or [app NAME]");
+		 "/site.conf:1: log: in no section: begin with [site], [app NAME] or "
+		 "[workers KIND]");
 	is_wrong("[site]\nlog\n", "/site.conf:2: \"log\": not understood: give [SECTION], KEY "
 				  "= VALUE, or a comment "
 				  "that begins with \"#\"");
@@ -393,11 +340,14 @@ static void test_recipe_files(void)
 		 "once");
 	write_recipe("zz.conf", "[site]\n");
 	is_wrong("",
-		 "/recipes/zz.conf:1: [site]: not allowed in a recipe file: give [app NAME]");
+		 "/recipes/zz.conf:1: [site]: not allowed in a recipe file: give [app NAME] or "
+		 "[workers KIND]");
 	write_recipe("zz.conf", "[other]\n");
-	is_wrong("", "/recipes/zz.conf:1: [other]: not known: give [app NAME]");
+	is_wrong("", "/recipes/zz.conf:1: [other]: not known: give [app NAME] or "
+		     "[workers KIND]");
 	write_recipe("zz.conf", "a = b\n");
-	is_wrong("", "/recipes/zz.conf:1: a: in no section: begin with [app NAME]");
+	is_wrong("", "/recipes/zz.conf:1: a: in no section: begin with [app NAME] or "
+		     "[workers KIND]");
 	remove_recipe("zz.conf");
 	remove_recipe("aa.conf");
 	remove_recipe(".hidden.conf");
@@ -579,6 +529,15 @@ static void test_hostile(void)
 	stream = open_memstream(&sections, &size);
 	if (stream == NULL)
 		bail_out("open_memstream");
+	for (int i = 0; i < 10000; i++)
+		fprintf(stream, "[workers a%d]\nworker = x\n", i);
+	fclose(stream);
+	is_wrong(sections,
+		 "/site.conf:513: [workers a256]: more than 256 kinds of workers: give fewer");
+	free(sections);
+	stream = open_memstream(&sections, &size);
+	if (stream == NULL)
+		bail_out("open_memstream");
 	fprintf(stream, "[app a]\n");
 	for (int i = 0; i < 200; i++)
 		fprintf(stream, "env.V%d = x\n", i);
@@ -604,14 +563,8 @@ static void test_hostile(void)
 
 int main(void)
 {
-	int dir = scratch_open();
+	int dir = world_open();
 
-	snprintf(recipes, sizeof(recipes), "%s/recipes", scratch_path);
-	snprintf(file, sizeof(file), "%s/site.conf", scratch_path);
-	if (mkdir(recipes, 0755) != 0)
-		bail_out(recipes);
-	write_recipe("lab.conf", "# shipped\n[app lab]\ncommand = jupyter-lab\nhint = pip\n"
-				 "env.A = 1\nenv.B = 1\n");
 	test_defaults();
 	test_site();
 	test_values();
@@ -620,10 +573,6 @@ int main(void)
 	test_recipe_files();
 	test_files(dir);
 	test_hostile();
-	remove_recipe("lab.conf");
-	rmdir(recipes);
-	unlink(file);
-	is_int(entries(dir), 0, "nothing is left");
-	rmdir(scratch_path);
+	world_close(dir);
 	return done_testing();
 }

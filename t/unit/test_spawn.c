@@ -6,6 +6,7 @@
 #include "launcher/spawn.h"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 #include "common/fd.h"
@@ -143,6 +144,112 @@ static int with_none(int directory)
 		close(i);
 	options.in = options.out = options.err = -1;
 	return ended(spawn_process(&options, NULL)) == 0 ? 0 : 5;
+}
+
+/* Descriptors besides the standard ones, taken from wherever they are here. */
+static void test_more(void)
+{
+	struct spawn_options options = {.environment = empty, .in = -1, .err = -1};
+	int more[SPAWN_FDS_MAX], ends[2];
+	char text[64];
+
+	for (int i = 0; i < SPAWN_FDS_MAX; i++) {
+		snprintf(text, sizeof(text), "file%d", i);
+		/* In reverse of their places, and in each other's. */
+		more[SPAWN_FDS_MAX - 1 - i] =
+			openat(dir, text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	}
+	options.more = more;
+	options.more_count = SPAWN_FDS_MAX - 3;
+	is_int(shell(options, "for i in 3 4 9 15; do readlink /proc/self/fd/$i; done"), 0,
+	       "as many more as may be");
+	char *wanted = NULL;
+	if (asprintf(&wanted, "%s/file15\n%s/file14\n%s/file9\n%s/file3\n", scratch_path,
+		     scratch_path, scratch_path, scratch_path) < 0)
+		bail_out("asprintf");
+	is_str(output, wanted, "in their order");
+	free(wanted);
+	shell(options, "ls /proc/self/fd | wc -l");
+	is_int(atoi(output), SPAWN_FDS_MAX + 1,
+	       "and no other"); /* the directory that ls reads */
+	options.more_count = SPAWN_FDS_MAX - 2;
+	options.program = "/bin/true";
+	options.argv = empty;
+	fails_with(spawn_process(&options, NULL), EINVAL, "not one more");
+	more[1] = -1;
+	options.more_count = 2;
+	struct reason reason;
+	char *argv[] = {"true", NULL};
+	options.argv = argv;
+	options.out = -1;
+	fails_with(spawn_process(&options, &reason), EBADF, "nor one that is none");
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		bail_out("socketpair");
+	options.more = &ends[1];
+	options.more_count = 1;
+	if (write(ends[0], "go\n", 3) != 3)
+		bail_out("write");
+	is_int(shell(options, "read line <&3 && echo \"$line ready\" >&3"), 0,
+	       "a channel is spoken through");
+	ok(read(ends[0], text, sizeof(text)) == 9 && !memcmp(text, "go ready\n", 9),
+	   "in both directions");
+	for (int i = 0; i < SPAWN_FDS_MAX; i++)
+		if (more[i] >= 0)
+			close(more[i]);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void test_cpus(void)
+{
+	struct spawn_options options = {.environment = empty, .in = -1, .err = -1};
+	cpu_set_t ours, one;
+	int last = -1;
+
+	if (sched_getaffinity(0, sizeof(ours), &ours) < 0) {
+		skip("more CPUs than a cpu_set_t has");
+		return;
+	}
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &ours))
+			last = i;
+	CPU_ZERO(&one);
+	CPU_SET(last, &one);
+	options.cpus = &one;
+	options.cpus_size = sizeof(one);
+	shell(options, "sed -n 's/^Cpus_allowed_list:[^0-9]*//p' /proc/self/status");
+	is_int(atoi(output), last, "a program is bound to the CPU it is given");
+	ok(!strpbrk(output, ",-"), "and to no other");
+	CPU_ZERO(&one);
+	is_int(shell(options, "exit 33"), 33, "it runs also where it cannot be bound");
+	cpu_set_t after;
+	sched_getaffinity(0, sizeof(after), &after);
+	ok(CPU_EQUAL(&ours, &after), "and we are where we were");
+}
+
+/* More files open than a child may have: the limit is given back only when they are closed. */
+static int many_files(int directory)
+{
+	struct spawn_options options = {.environment = empty, .in = -1, .err = -1};
+	struct rlimit limit;
+
+	(void) directory;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max < 256)
+		return CANNOT;
+	limit.rlim_cur = 64;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return CANNOT;
+	spawn_many_files();
+	for (int i = 0; i < 100; i++)
+		if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0)
+			return 1;
+	shell(options, "ulimit -S -n");
+	/* valgrind keeps that limit to itself. */
+	const char *preload = getenv("LD_PRELOAD");
+	if (preload && strstr(preload, "vgpreload"))
+		return CANNOT;
+	return strcmp(output, "64\n") == 0 ? 0 : 2;
 }
 
 static void refused(struct spawn_options options, int error, const char *what)
@@ -328,6 +435,9 @@ int main(void)
 	dir = scratch_open();
 	test_inherits();
 	is_child(in_child(with_none, dir), "whatever of 0, 1 and 2 is open here");
+	test_more();
+	test_cpus();
+	is_child(in_child(many_files, dir), "with more files open than it may have itself");
 	test_refused();
 	test_interrupted();
 	is_child(in_child(dies_with_us, dir), "it dies with its parent");

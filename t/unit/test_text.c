@@ -202,6 +202,50 @@ static void test_excerpt(void)
 	is_str(text_excerpt("123", buffer, 4), "123", "or what fits there");
 }
 
+static void is_lines(const char *text, size_t size, const char *expected, const char *what)
+{
+	char buffer[64];
+
+	memset(buffer, 'x', sizeof(buffer));
+	is_str(text_excerpt_lines(text, buffer, size), expected, "lines: %s", what);
+	ok(strlen(buffer) < size && buffer[size] == 'x', "within their room");
+	ok(text_lines_printable(buffer), "and nothing but lines");
+}
+
+static void test_lines(void)
+{
+	char text[400], shown[64];
+	size_t used = 0;
+
+	is_lines("", 5, "", "none");
+	is_lines("a", 5, "a\n", "one without its end");
+	is_lines("\n", 5, "\n", "an empty one");
+	is_lines("a\n\nb\n", 16, "a\n\nb\n", "several");
+	is_lines("a\x1b[2J\r\n\xff\nb\xc3\n\xa9", 63, "a\\x1b[2J\\x0d\n\\xff\nb\\xc3\n\\xa9\n",
+		 "with commands and no text");
+	is_lines("123\n456\n789\n", 13, "123\n456\n789\n", "as many as fit");
+	is_lines("123\n456\n789\n", 12, "456\n789\n", "the last where not all do");
+	is_lines("123\n456\n789", 5, "789\n", "one");
+	is_lines("123\n4567890\n", 8, "456...\n", "the begin of one that is too long");
+	is_lines("123\n\n", 5, "\n", "an empty one at the end");
+	is_lines("a\n\x01\n", 5, "...\n", "in the least room");
+	for (int i = 0; i < 100; i++)
+		used += (size_t) sprintf(text + used, "%d\n", i);
+	for (size_t size = 5; size < sizeof(shown); size++) {
+		text_excerpt_lines(text, shown, size);
+		if (strlen(shown) >= size || strlen(shown) + 3 < size - 1 ||
+		    strcmp(text + used - strlen(shown), shown) != 0)
+			ok(false, "the last lines in %zu bytes", size);
+	}
+	ok(text_lines_printable("") && text_lines_printable("\n\n") &&
+		   text_lines_printable("é\na\n"),
+	   "lines are lines");
+	ok(!text_lines_printable("a") && !text_lines_printable("a\nb") &&
+		   !text_lines_printable("a\r\n") && !text_lines_printable("\t\n") &&
+		   !text_lines_printable("\xff\n") && !text_lines_printable("\u202e\n"),
+	   "and nothing else is");
+}
+
 static void test_name(void)
 {
 	static const char *const good[] = {"a",	 "lab", "R-4.3_x86", "9",
@@ -341,6 +385,7 @@ int main(void)
 	test_from_seconds();
 	test_printable();
 	test_excerpt();
+	test_lines();
 	test_name();
 	test_words();
 	test_quote();

@@ -17,6 +17,7 @@ names_set() {
 	SUBNET=10.77.$1
 	ALICE=sjalice${1#0}
 	BOB=sjbob${1#0}
+	HUB=sjhub${1#0}
 	CTLD_PORT=$((16817 + $1 * 10))
 	SLURMD_PORT=$((16818 + $1 * 10))
 }

@@ -37,6 +37,9 @@ config_write() {
 		CONFIG_CHANGED=1
 	fi
 	slurm_conf_print "$owner" | file_write "$STATE/etc/slurm.conf"
+	# For srun --mpi=pmix: each node's place for PMIx' files, which enter mounts there.
+	mkdir -p "$STATE/pmix"
+	echo "PMIxCliTmpDirBase=$STATE/pmix" | file_write "$STATE/etc/mpi.conf"
 }
 
 config_reread() { host_command login scontrol reconfigure; }

@@ -18,9 +18,10 @@ users_create() {
 	done
 }
 
-# Prints those of the two that were made here, and are therefore removed again.
+# Prints those of the two, and of the hub's account, that were made here, and are therefore
+# removed again.
 users_made() {
-	getent passwd "$ALICE" "$BOB" | awk -F: -v c="$USERS_COMMENT $INSTANCE" '$5 == c { print $1 }'
+	getent passwd "$ALICE" "$BOB" "$HUB" | awk -F: -v c="$USERS_COMMENT $INSTANCE" '$5 == c { print $1 }'
 }
 
 # Their files outside the state folder go too: the next user to be created on

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See app_check.h. */
+/* See site_check.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 
 #include "common/fd.h"
 #include "common/options.h"
-#include "spank/app_check.h"
+#include "spank/site_check.h"
 
 enum { DEADLINE_MS = 10000 };
 
@@ -66,17 +66,25 @@ static int read_answer(int fd, char *line, size_t size)
 	return 0;
 }
 
-int app_check(const char *app, const char *config, struct reason *reason)
+int site_check(const char *app, const char *workers, const char *config, struct reason *reason)
 {
 	char program[] = PKGLIBEXECDIR "/jupyter-launch";
 	char app_word[OPTIONS_NAME_MAX + 16], config_word[4096 + 16];
-	char *argv[] = {program, app_word, config ? config_word : NULL, NULL};
+	char workers_word[OPTIONS_VALUE_MAX + 24];
+	char *argv[5] = {program};
 	char line[REASON_MAX] = "";
-	int ends[2], status = 0;
+	int ends[2], status = 0, argc = 1;
 
-	snprintf(app_word, sizeof(app_word), "--check-app=%s", app);
+	snprintf(app_word, sizeof(app_word), "--check-app=%s", app ? app : "");
+	snprintf(workers_word, sizeof(workers_word), "--check-workers=%s",
+		 workers ? workers : "");
+	snprintf(config_word, sizeof(config_word), "--config=%s", config ? config : "");
+	if (app)
+		argv[argc++] = app_word;
+	if (workers)
+		argv[argc++] = workers_word;
 	if (config)
-		snprintf(config_word, sizeof(config_word), "--config=%s", config);
+		argv[argc++] = config_word;
 	if (access(program, X_OK) < 0 || pipe2(ends, O_CLOEXEC) < 0)
 		return 0;
 	pid_t pid = fork();
@@ -92,8 +100,8 @@ int app_check(const char *app, const char *config, struct reason *reason)
 	fd_close(&ends[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	/* 2 is a usage error: what jupyter-launch says of a wrong app or a wrong config file.
-	 */
+	/* 2 is a usage error: what jupyter-launch says of a wrong app, wrong workers or a wrong
+	 * config file. */
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 2 && line[0])
 		return reason_set(reason, "%s", line);
 	return 0;

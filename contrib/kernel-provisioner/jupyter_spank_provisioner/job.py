@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""A kernel's job: submitted by ``sjupyter run``, watched by its session's record, cancelled by
+``scancel``.  Called by provisioner.py in threads of a Jupyter server, as the user.
+"""
+
+import json
+import os
+import subprocess
+import time
+
+from .errors import KernelJobError
+
+COMMAND_SECONDS = 60  # for one of Slurm's commands to answer
+RECORD_MAX = 8 << 20  # bytes: SESSION_FILE_MAX of spank-jupyter
+SERVING = ("serving", "ready", "degraded")
+FINAL = ("ended", "failed")
+
+
+def state_directory(environment=os.environ):
+    """The directory in which spank-jupyter keeps its sessions' records (str)."""
+    base = environment.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "spank-jupyter")
+
+
+def run_command(words, environment=None):
+    """Runs a command to its end.  Returns its stdout (str) without blanks at both ends.
+
+    Raises KernelJobError: it is not there, takes over COMMAND_SECONDS, or fails; with the last
+    line that it has said.
+    """
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=COMMAND_SECONDS, env=environment,
+                              encoding="utf-8", errors="replace", check=False)
+    except OSError as error:
+        raise KernelJobError(f"{words[0]}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise KernelJobError(f"{words[0]} has not answered within {COMMAND_SECONDS} s") from error
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise KernelJobError(f"{words[0]}: {said[-1]}")
+    return done.stdout.strip()
+
+
+class Job:
+    """One job by its number (str of digits)."""
+
+    def __init__(self, job_id, own=True):
+        if not job_id.isascii() or not job_id.isdigit():
+            raise KernelJobError(f"{job_id[:64]!r} is not the number of a job")
+        self.job_id = job_id
+        self.own = own  # made for this kernel, so ended with it
+
+    @classmethod
+    def submit(cls, sjupyter, kernel, options, environment):
+        """Submits a job that is nothing but a session with this kernelspec, with these options
+        (list of str) for sbatch.  Raises KernelJobError with sbatch's words."""
+        # Its session's log has all; a file in the current directory would be litter.
+        words = [sjupyter, "run", "--no-wait", "--output=/dev/null", *options,
+                 f"--jupyter=kernel:{kernel}"]
+        said = run_command(words, environment).splitlines()
+        return cls(said[-1] if said else "")
+
+    def record(self):
+        """The session's record (dict), or None while there is none."""
+        path = os.path.join(state_directory(), self.job_id, "session.json")
+        try:
+            with open(path, "rb") as file:
+                record = json.loads(file.read(RECORD_MAX))
+        except (OSError, ValueError):
+            return None
+        return record if isinstance(record, dict) else None
+
+    def state(self):
+        """(state, reason) of the session as its record has them; ("", "") without one."""
+        record = self.record() or {}
+        return str(record.get("state") or ""), str(record.get("reason") or "")
+
+    def queue(self):
+        """(state, why it waits, estimated start) as squeue has them, or None: no such job."""
+        try:
+            line = run_command(["squeue", "-h", "-j", self.job_id, "-o", "%T|%r|%S"])
+        except KernelJobError as error:
+            if "Invalid job id" in str(error):
+                return None
+            raise
+        parts = line.splitlines()[0].split("|") if line else []
+        return tuple(parts) if len(parts) == 3 else None
+
+    def cancel(self):
+        """Ends the job if it was made for this kernel.  Raises KernelJobError."""
+        if self.own:
+            run_command(["scancel", self.job_id])
+
+    def wait(self, seconds, say, stopped, pause=0.1, ask=5.0):
+        """Blocks until the kernel serves.
+
+        seconds bounds it (0: not at all); say(str) is called with each new reason for waiting;
+        stopped() ends it when it returns True; pause and ask are the seconds between two looks
+        at the record and at the queue.  Raises KernelJobError.
+        """
+        begin = time.monotonic()
+        asked, told = begin, ""
+        while not stopped():
+            state, reason = self.state()
+            if state in SERVING:
+                return
+            if state in FINAL:
+                raise KernelJobError(f"the kernel of job {self.job_id} has {state}: {reason}")
+            now = time.monotonic()
+            if seconds and now - begin > seconds:
+                raise KernelJobError(f"job {self.job_id} has no kernel after {seconds:g} s: "
+                                     f"{told or state or 'no record of it'}")
+            if now - asked >= ask:
+                asked = now
+                words = self._waiting(state, reason)
+                if words != told:
+                    told = words
+                    say(f"job {self.job_id}: {told}")
+            time.sleep(pause)
+        raise KernelJobError(f"job {self.job_id}: not waited for any longer")
+
+    def _waiting(self, state, reason):
+        if state:
+            return f"its session is {state}" + (f": {reason}" if reason else "")
+        queued = self.queue()
+        if queued is None:
+            raise KernelJobError(f"job {self.job_id} has ended before a session began")
+        if queued[0] != "PENDING":
+            return f"it is {queued[0].lower()}"
+        words = f"it waits in the queue ({queued[1]})"
+        return words if queued[2] in ("", "N/A") else f"{words}, starts about {queued[2]}"

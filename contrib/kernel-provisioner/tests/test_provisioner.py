@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""The provisioner under jupyter_client's own managers, with a stand-in for sjupyter and Slurm.
+
+    PYTHONPATH=. python -m unittest discover -s tests
+"""
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import unittest
+
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import KernelProvisionerFactory
+
+from jupyter_spank_provisioner import SpankProvisioner
+from jupyter_spank_provisioner.errors import KernelJobError
+from jupyter_spank_provisioner.job import Job, state_directory
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+WAIT = 60  # seconds, for what must happen
+
+
+class EntryPoint:
+    """What an installed package's entry point is."""
+
+    name, value = "spank-provisioner", "jupyter_spank_provisioner:SpankProvisioner"
+
+    @staticmethod
+    def load():
+        return SpankProvisioner
+
+
+class World(unittest.IsolatedAsyncioTestCase):
+    """A directory with the stand-ins in PATH."""
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="prov.", dir="/tmp")
+        self.addCleanup(shutil.rmtree, self.dir, True)
+        for name in ("sjupyter", "squeue", "scancel"):
+            path = os.path.join(self.dir, name)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"#!{sys.executable}\n"
+                           f"import os, runpy\nos.environ['FAKE_NAME'] = {name!r}\n"
+                           f"runpy.run_path({os.path.join(HERE, 'fake_sjupyter.py')!r})\n")
+            os.chmod(path, 0o755)
+        self.old = dict(os.environ)
+        self.addCleanup(self.restore)
+        os.environ.update(PATH=self.dir + os.pathsep + os.environ["PATH"], FAKE_DIR=self.dir,
+                          XDG_STATE_HOME=os.path.join(self.dir, "state"), FAKE_PLAN="serve")
+        factory = KernelProvisionerFactory.instance()
+        factory.provisioners["spank-provisioner"] = EntryPoint
+
+    def restore(self):
+        os.environ.clear()
+        os.environ.update(self.old)
+
+    def calls(self, name):
+        with open(os.path.join(self.dir, "calls"), encoding="utf-8") as file:
+            return [words[1:] for words in map(json.loads, file) if words[0] == name]
+
+    def manager(self, **config):
+        spec = KernelSpec(argv=["sjupyter", "kernel", "--proxy"], display_name="t", language="python",
+                          metadata={"kernel_provisioner": {
+                              "provisioner_name": "spank-provisioner", "config": config}})
+        manager = AsyncKernelManager(connection_file=os.path.join(self.dir, "km.json"))
+        manager._kernel_spec = spec
+        return manager
+
+    async def client(self, manager):
+        client = manager.client()
+        client.start_channels()
+        self.addCleanup(client.stop_channels)
+        await client.wait_for_ready(timeout=WAIT)
+        return client
+
+
+class Kernels(World):
+    async def test_life(self):
+        manager = self.manager(kernel="python3", sbatch_options=["-N4", "-t", "1:00"])
+        await manager.start_kernel()
+        self.assertEqual(self.calls("sjupyter")[0],
+                         ["run", "--no-wait", "--output=/dev/null", "-N4", "-t", "1:00",
+                          "--jupyter=kernel:python3"])
+        self.assertTrue(await manager.is_alive())
+        client = await self.client(manager)
+        reply = await client.execute_interactive("x = 6 * 7", timeout=WAIT)
+        self.assertEqual(reply["content"]["status"], "ok")
+
+        client.execute("import time\ntime.sleep(600)")
+        await asyncio.sleep(0.5)  # it may come before the cell begins; then it is sent again
+        deadline = time.monotonic() + WAIT
+        reply = None
+        while reply is None and time.monotonic() < deadline:
+            await manager.interrupt_kernel()
+            try:
+                reply = await client.get_shell_msg(timeout=2)
+            except Exception as error:  # queue.Empty
+                self.assertEqual(type(error).__name__, "Empty")
+        self.assertEqual(reply["content"]["ename"], "KeyboardInterrupt")
+
+        await manager.restart_kernel()
+        self.assertIn(["listen"], self.calls("order"))
+        await client.wait_for_ready(timeout=WAIT)  # by itself: the sockets' paths are as before
+        reply = await client.execute_interactive("x", timeout=WAIT)
+        self.assertEqual(reply["content"]["ename"], "NameError")
+        self.assertEqual(len([c for c in self.calls("sjupyter") if c[0] == "run"]), 1)
+
+        await manager.shutdown_kernel()
+        self.assertFalse(await manager.is_alive())
+        self.assertIn(["shutdown"], self.calls("order"))
+        self.assertEqual(self.calls("scancel"), [])
+
+    async def test_kill(self):
+        manager = self.manager()
+        await manager.start_kernel()
+        await manager.shutdown_kernel(now=True)
+        self.assertFalse(await manager.is_alive())
+        self.assertFalse(manager.has_kernel)
+
+    async def test_lost_way_is_found_again(self):
+        manager = self.manager()
+        await manager.start_kernel()
+        provisioner = manager.provisioner
+        provisioner._proxy._child.kill()
+        provisioner._proxy._child.wait()
+        self.assertFalse(await manager.is_alive())
+        await manager.restart_kernel(now=True)
+        self.assertTrue(await manager.is_alive())
+        self.assertEqual(len([c for c in self.calls("sjupyter") if c[0] == "run"]), 1)
+        await manager.shutdown_kernel()
+
+    async def test_no_new_job_unasked(self):
+        manager = self.manager()
+        await manager.start_kernel()
+        provisioner = manager.provisioner
+        provisioner._job.cancel()  # as at its time limit
+        provisioner._proxy._child.kill()
+        provisioner._proxy._child.wait()
+        self.assertFalse(await manager.is_alive())
+        with self.assertRaisesRegex(KernelJobError, "has ended: cancelled; restart it"):
+            await manager.restart_kernel(now=True)
+        self.assertEqual(len([c for c in self.calls("sjupyter") if c[0] == "run"]), 1)
+
+    async def test_attached_again(self):
+        manager = self.manager()
+        await manager.start_kernel()
+        info = json.loads(json.dumps(await manager.provisioner.get_provisioner_info(), default=str))
+        self.assertEqual((info["job_id"], info["own_job"]), ("1", True))
+        other = SpankProvisioner(kernel_id="k", kernel_spec=manager.kernel_spec)
+        await other.load_provisioner_info(info)
+        self.assertIsNone(await other.poll())
+        self.assertEqual(other.connection_info["kernel_name"], "python3")
+        other._proxy.close()
+        await manager.shutdown_kernel()
+
+    async def test_shared(self):
+        os.makedirs(os.path.join(state_directory(), "77"))
+        with open(os.path.join(state_directory(), "77", "session.json"), "w") as file:
+            json.dump({"state": "serving"}, file)
+        manager = self.manager(job_id="77")
+        await manager.start_kernel()
+        self.assertEqual(self.calls("sjupyter"), [["kernel", "77", "--proxy"]])
+        await manager.shutdown_kernel()
+        self.assertEqual(self.calls("scancel"), [])
+
+
+class Failures(World):
+    async def start_fails(self, plan, words, **config):
+        os.environ["FAKE_PLAN"] = plan
+        manager = self.manager(**config)
+        with self.assertRaisesRegex(KernelJobError, words):
+            await manager.start_kernel()
+        self.assertFalse(manager.has_kernel)
+
+    async def test_rejected(self):
+        await self.start_fails("reject", "invalid partition specified: nowhere")
+
+    async def test_failed(self):
+        await self.start_fails("fail", 'job 1 has failed: no kernelspec "klingon"')
+        self.assertEqual(self.calls("scancel"), [["1"]])
+
+    async def test_mute(self):
+        await self.start_fails("mute", "Connection refused")
+        self.assertEqual(self.calls("scancel"), [["1"]])
+
+    async def test_too_long(self):
+        await self.start_fails("wait", "no kernel after 0.5 s", launch_timeout=0.5)
+        self.assertEqual(self.calls("scancel"), [["1"]])
+
+    async def test_no_command(self):
+        await self.start_fails("serve", "nowhere/sjupyter: No such file", sjupyter="/nowhere/sjupyter")
+
+    async def test_killed_while_waiting(self):
+        os.environ["FAKE_PLAN"] = "wait"
+        manager = self.manager()
+        start = asyncio.ensure_future(manager.start_kernel())
+        deadline = time.monotonic() + WAIT
+        while not (manager.provisioner and manager.provisioner.has_process):
+            self.assertLess(time.monotonic(), deadline)
+            await asyncio.sleep(0.01)
+        await manager.provisioner.send_signal(signal.SIGKILL)
+        with self.assertRaisesRegex(KernelJobError, "not waited for any longer"):
+            await start
+        self.assertEqual(self.calls("scancel"), [["1"]])
+
+    def test_words(self):
+        os.environ["FAKE_PLAN"] = "wait"
+        said = []
+        job = Job.submit("sjupyter", "python3", [], dict(os.environ))
+        with self.assertRaises(KernelJobError):
+            job.wait(2, said.append, lambda: bool(said), ask=0)
+        self.assertEqual(said, ["job 1: it waits in the queue (Priority), starts about "
+                                "2030-01-01T00:00:00"])
+
+    def test_number(self):
+        for text in ("", "1; rm -rf /", "-1", "12a", "\u0661"):
+            with self.assertRaises(KernelJobError):
+                Job(text)
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
+    unittest.main()

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""IPython Parallel, for preload.py: [workers ipyparallel], and the controller of [workers mpi], of the
+recipes beside it.  In the host and its forks, as the user.
+"""
+from ipp_controller import controller  # noqa: F401
+from ipp_engine import preload, worker  # noqa: F401

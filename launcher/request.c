@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* See request.h. */
+#include "launcher/request.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/options.h"
+
+static int workers_check(const struct settings *settings, const char *workers,
+			 struct reason *reason)
+{
+	struct options_workers list[OPTIONS_KINDS_MAX];
+	int count = options_worker_list(workers, list, OPTIONS_KINDS_MAX);
+
+	if (count < 0) {
+		errno = EINVAL;
+		return reason_set(reason,
+				  "--jupyter-workers: \"%.200s\" is not a list of workers",
+				  workers);
+	}
+	for (int i = 0; i < count; i++)
+		if (!settings_workers(settings, list[i].kind, reason))
+			return reason_prefix(reason, "--jupyter-workers");
+	return 0;
+}
+
+int request_check(const struct settings *settings, const char *app, const char *workers,
+		  struct reason *reason)
+{
+	/* A bare kernel is no app of the settings: its kernelspecs are those of the node. */
+	if (app && strcmp(app, "kernel") != 0 && !settings_app(settings, app, reason))
+		return reason_prefix(reason, "--jupyter");
+	return workers ? workers_check(settings, workers, reason) : 0;
+}
