@@ -340,6 +340,12 @@ def test_lazy(world: World) -> None:
     check("without the whole", "lazypack.other" not in sys.modules and "NAME" not in vars(package))
     check("which comes when it is asked for", lazypack.NAME == "of the whole" and "lazypack.other" in sys.modules)
     check("and stays the same package", sys.modules["lazypack"] is package and not hasattr(package, "nosuchname"))
+    os.mkdir(os.path.join(world.directory, "starpack"))
+    world.write("starpack/__init__.py", "NAME = 'of all'\n__all__ = ['NAME']\n")
+    lazy_package.package_lazy("starpack")
+    names = {}
+    exec("from starpack import *", names)
+    check("all of another can be imported", names.get("NAME") == "of all", names)
     check("one that is there is left alone", lazy_package.package_lazy("os") is os)
     try:
         lazy_package.package_lazy("nosuchpackage")

@@ -8,6 +8,7 @@ import asyncio
 
 
 from .errors import Refused
+from .queue import GONE
 
 # Seconds in which a spawn has to have an environment to hand out.
 _BEGIN = 30.0
@@ -49,7 +50,8 @@ async def _check(handler, user, record, uid):
     job = await service.queue.look(record.job_id)
     if job.phase != "running":
         job = await service.queue.look(record.job_id, fresh=True)
-    if job.phase == "unknown":
+    # Of a job that just begins a backup controller may know nothing yet.
+    if job.phase == "unknown" or job.state == GONE:
         why = service.queue.failure or "it does not know job %s yet" % record.job_id
         raise Refused(503, "Slurm on the hub's host: %s" % why, 5)
     if job.phase != "running" or job.uid != uid:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs one of Slurm's commands for the hub, without a shell, with bounds on time and output.
 
-Used by queue.py, nodes.py and spawner.py, in the hub's process; what runs has the uid that the
+Used by service.py (for queue.py and nodes.py) and spawner.py, in the hub's process; what runs has the uid that the
 configured prefix gives it.
 """
 

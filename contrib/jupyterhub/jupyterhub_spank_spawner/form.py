@@ -53,7 +53,8 @@ def markup(limits, profiles, values, titles):
     """
     rows = []
     if profiles:
-        rows.append(_row("profile", "Profile", _select("profile", _profile_choices(profiles, limits), values.get("profile"))))
+        choices = _profile_choices(profiles, limits)
+        rows.append(_row("profile", "Profile", _select("profile", choices, values.get("profile"))))
     for name, field in FIELDS.items():
         if name not in limits:
             continue

@@ -10,7 +10,7 @@ import asyncio
 import json
 import pwd
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 from jupyterhub.apihandlers import APIHandler
@@ -184,9 +184,11 @@ class SpankHandler(APIHandler):
     async def _activity(self, spawner, record):
         when = time.time() if record.busy else min(record.last_activity, time.time())
         when = datetime.fromtimestamp(when, timezone.utc).replace(tzinfo=None)
+        # As JupyterHub does: what is a few seconds newer is not worth a write to the database.
+        known = when - timedelta(seconds=self.settings.get("activity_resolution", 0))
         changed = False
         for entry in (spawner.orm_spawner, spawner.user.orm_user):
-            if entry.last_activity is None or entry.last_activity < when:
+            if entry.last_activity is None or entry.last_activity < known:
                 entry.last_activity = when
                 changed = True
         if changed:

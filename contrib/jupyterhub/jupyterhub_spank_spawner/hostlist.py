@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Slurm's host lists, such as n[1-3,08],login2: whether a name is in one, and which is the first.
 
-Used by handler.py and spawner.py.  Names are compared with the list piece by piece; it is never expanded, whatever its size.
+Used by handler.py and session.py.  Names are compared with the list piece by piece; it is never expanded,
+whatever its size.
 """
 
 import re

@@ -39,6 +39,9 @@ Job = namedtuple("Job", "number phase state uid start nodes reason")
 
 UNKNOWN = "unknown"
 
+# The state, not of Slurm's, of a job that it has forgotten or never had.
+GONE = "GONE"
+
 
 def _phase(state):
     for phase, states in (("pending", _PENDING), ("running", _RUNNING), ("ended", _ENDED)):
@@ -144,4 +147,4 @@ class SlurmQueue:
                 continue
             self._missing[number] = self._missing.get(number, 0) + 1
             if self._missing[number] >= _MISSING_MAX:
-                self._jobs[number] = Job(number, "ended", "GONE", None, "", "", "Slurm does not know it any more")
+                self._jobs[number] = Job(number, "ended", GONE, None, "", "", "Slurm does not know it any more")

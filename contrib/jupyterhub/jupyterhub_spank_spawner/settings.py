@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The settings of the spawner, c.SpankSpawner, but for the form's, which are in form.py's terms as well.
+"""The settings of the spawner, c.SpankSpawner.
 
 Part of spawner.py's class.
 """

@@ -14,10 +14,12 @@ from stand_in import Hub, Munged, Server, Slurm  # noqa: E402
 
 @pytest.fixture(scope="session")
 def munged(tmp_path_factory):
-    # Other uids have to get to the socket.
+    # Other uids have to get to the socket: through pytest's own directories, and no others.
     directory = tmp_path_factory.mktemp("munge")
-    for parent in (directory, directory.parent, directory.parent.parent):
-        os.chmod(str(parent), 0o755)
+    base = tmp_path_factory.getbasetemp()
+    for parent in (directory, base, base.parent):
+        if parent != base.parent or parent.name.startswith("pytest-of-"):
+            os.chmod(str(parent), 0o755)
     daemon = Munged(str(directory))
     daemon.start()
     yield daemon

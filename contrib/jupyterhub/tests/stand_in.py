@@ -175,6 +175,7 @@ c.JupyterHub.db_url = "sqlite:///jupyterhub.sqlite"
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.log_level = "DEBUG"
 c.JupyterHub.init_spawners_timeout = 1
+c.JupyterHub.activity_resolution = 0
 c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0.5, "slow_stop_timeout": 0.5}}
 c.JupyterHub.services = [{{"name": "tests", "api_token": {token!r}}}]
 c.JupyterHub.load_roles = [{{"name": "tests", "services": ["tests"],
@@ -309,8 +310,8 @@ class Hub:
                 return error.code, error.read().decode()
 
         visit("/login")
-        assert visit("/login", {"username": user, "password": "x"})[0] == 200
-        visit("/home")
+        # To the home page: JupyterHub's own next page would start a server.
+        assert visit("/login?next=%2Fhub%2Fhome", {"username": user, "password": "x"})[0] == 200
         return visit
 
     def progress(self, user, name="", seconds=DEADLINE):

@@ -8,7 +8,7 @@ It is ipyparallel's own, but for what the session rests on:
 - The sockets that engines connect to are inherited, listening; the other ports are held from the
   moment they are chosen.  All connections use CURVE.
 - An engine is registered as soon as it answers, not at the next beat but one.
-- An engine's uuid begins with the worker's ID, so that hub and session speak of the same one.
+- An engine's uuid has the worker's ID in it, so that hub and session speak of the same one.
 """
 import json
 import os
@@ -21,11 +21,13 @@ import time
 import types
 
 from ipp_common import ENGINE_FILE, RETIRE_REPLY, RETIRE_REQUEST, is_worth_logging, worker_of
+from lazy_package import packages_missing
 
+with packages_missing("numpy"):  # which the engines of this node may want with CPUs of their own
+    from ipyparallel.controller import task_scheduler
 import ipyparallel.controller.app as controller_app
 import zmq
 from ipyparallel import util
-from ipyparallel.controller import task_scheduler
 from ipyparallel.controller.heartmonitor import HeartMonitor
 from ipyparallel.controller.hub import Hub
 from tornado.ioloop import PeriodicCallback

@@ -11,16 +11,21 @@ import os
 import signal
 import sys
 import threading
+import types
 
 from ipp_common import ENGINE_FILE, RETIRE_REQUEST, is_worth_logging, uuid_for
 
-import ipykernel.ipkernel
-import ipyparallel.engine.app as engine_app
-import IPython.extensions.storemagic  # noqa: F401, which every shell loads
-import tornado.platform.asyncio  # noqa: F401, which every loop loads
-import zmq
-from ipyparallel import util
-from ipyparallel.apps.baseapp import BaseParallelApplication
+# The nanny's module is where engines need psutil.
+sys.modules["ipyparallel.engine.nanny"] = types.ModuleType("ipyparallel.engine.nanny")
+sys.modules["ipyparallel.engine.nanny"].start_nanny = None
+
+import ipykernel.ipkernel  # noqa: E402
+import ipyparallel.engine.app as engine_app  # noqa: E402
+import IPython.extensions.storemagic  # noqa: E402,F401, which every shell loads
+import tornado.platform.asyncio  # noqa: E402,F401, which every loop loads
+import zmq  # noqa: E402
+from ipyparallel import util  # noqa: E402
+from ipyparallel.apps.baseapp import BaseParallelApplication  # noqa: E402
 
 REGISTER_TIMEOUT = 100  # seconds an engine waits for the hub's answer; below ready_timeout
 LEAVE_LOOK = 0.01  # seconds between looks at what is still to be done

@@ -20,10 +20,10 @@ class Package(types.ModuleType):
     """A package that has not run its __init__.py yet."""
 
     def __getattr__(self, name):
-        if name.startswith("__"):
+        if name.startswith("__") and name not in ("__all__", "__version__"):
             raise AttributeError(name)
         part = self.__name__ + "." + name
-        if importlib.machinery.PathFinder.find_spec(part, self.__path__):
+        if not name.startswith("__") and importlib.machinery.PathFinder.find_spec(part, self.__path__):
             return importlib.import_module(part)
         with full_lock:
             if isinstance(self, Package):
