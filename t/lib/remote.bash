@@ -24,7 +24,8 @@ provisioner_install() {
 # with_provisioner CMD...: as alice on the login host, with the package.
 with_provisioner() {
 	as_alice env PYTHONPATH="$REMOTE_DIR/python" \
-		JUPYTER_PATH="$REMOTE_DIR/python/share/jupyter" "$@"
+		JUPYTER_PATH="$REMOTE_DIR/python/share/jupyter" \
+		JUPYTER_CONFIG_PATH="$REMOTE_DIR/python/etc/jupyter" "$@"
 }
 
 # remote ACTION...: t/lib/remote_kernel.py.
@@ -66,7 +67,7 @@ jupyter_start() {
 		echo $$ >.remote/pid
 		exec jupyter lab --no-browser --ip=127.0.0.1 --port=0 --ServerApp.root_dir=notebooks \
 			"$@" </dev/null >>.remote/jupyter.log 2>&1' sh "$@" 3>&- &
-	wait_until 60 jupyter_answers "$token"
+	wait_until 150 jupyter_answers "$token"
 }
 
 jupyter_answers() {
@@ -88,4 +89,19 @@ jupyter_end() {
 
 process_is_gone() {
 	[[ ! -e /proc/$1 ]]
+}
+
+# Where the browser's driver is.
+PLAYWRIGHT=${SPANK_JUPYTER_PLAYWRIGHT:-/opt/spank-jupyter/playwright}
+
+# need_browser: skips the test where there is none to be had.
+need_browser() {
+	# shellcheck source=contrib/lib/install.sh
+	(source "$TOP/contrib/lib/install.sh" && need_playwright "$PLAYWRIGHT") >&2 ||
+		skip "needs chromium and playwright-core, which cannot be had here"
+}
+
+# told_or_gone FILE PID: the file is there, or the process has ended.
+told_or_gone() {
+	[[ -e $1 ]] || process_is_gone "$2"
 }
