@@ -66,8 +66,8 @@ kernel_is_not() {
 }
 
 @test "a kernelspec that does not exist is named with those that do" {
-	fails_with "there is no such kernelspec on this node; there are: python3" \
-		--jupyter=kernel:julia
+	fails_with "there is no such kernelspec on this node; there are: " --jupyter=kernel:julia
+	fails_with python3 --jupyter=kernel:julia
 }
 
 @test "a kernel whose program is missing, and one that dies at once, are failures" {

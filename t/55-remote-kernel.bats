@@ -136,6 +136,15 @@ teardown_file() {
 	run cat "$out"
 	assert_has "job ${job%% *} has ended before a session began"
 
+	# A Jupyter that is told to end meanwhile does.
+	remote new @.remote/url held held.ipynb >"$out" 2>&1 3>&- &
+	pid=$!
+	wait_until 30 alice_has_jobs 1
+	jupyter_end TERM
+	wait "$pid" || true
+	jobs_cancel
+	jupyter_start
+
 	as_alice tee init.sh >/dev/null <<<'touch .remote/begun; sleep 600'
 	kernelspec_install slow -- -n1 -t 10 --jupyter-init=init.sh
 	remote new @.remote/url slow slow.ipynb >"$out" 2>&1 3>&- &
@@ -167,11 +176,112 @@ teardown_file() {
 	wait_until 30 alice_has_jobs 0
 	run grep -F "restart it for a new job" "$REMOTE_DIR/jupyter.log"
 	assert_status 0
-	# A person may.
-	remote restart @.remote/url "$kernel"
+	# A person may: the server has forgotten the dead one, as one of its own host.
+	kernel=$(remote new @.remote/url slurm four.ipynb)
 	run remote exec @.remote/url "$kernel" 'print(42)'
 	assert_equal "$output" 42
 	alice_has_jobs 1
+}
+
+@test "a kernel that runs out of memory is told, and is started again in its job" {
+	local kernel job
+	grep -qx CGROUPS=1 "$CLUSTER_STATE_DIR/cluster" || skip "needs control groups"
+	kernelspec_install small -- -n1 -t 10 --mem=400
+	jupyter_start
+	kernel=$(remote new @.remote/url small five.ipynb)
+	job=$(jobs_of_alice)
+	job=${job%% *}
+	remote exec @.remote/url "$kernel" 'x = b"x" * (2 << 30)' >/dev/null 2>&1 3>&- &
+	wait_until 120 grep -F "memory" "$(session_dir "$job")/session.log"
+	wait_until 60 session_is "$job" ready
+	assert_equal "$(session_get "$job" 'r["server_restarts"]')" 1
+	run remote exec @.remote/url "$kernel" 'print(42)'
+	assert_equal "$output" 42
+}
+
+@test "twenty kernels at once" {
+	kernelspec_install slurm -- -n1 -t 10
+	run remote many slurm 20
+	assert_status 0
+	assert_has "20 jobs"
+	wait_until 60 alice_has_jobs 0
+}
+
+@test "sjupyter kernel: a console on a terminal, and a connection file for any client" {
+	local job file pid out=$BATS_TEST_TMPDIR/out
+	job=$(submit --jupyter=kernel --wrap 'sjupyter wait; sleep 600')
+	wait_until 120 session_is "$job" ready
+	run remote console "$job"
+	assert_status 0
+	session_is "$job" ready
+	as_alice sjupyter kernel "$job" --no-console >"$out" 2>&1 3>&- &
+	pid=$!
+	wait_until 30 grep -m 1 -o '/.*\.json' "$out"
+	file=$(grep -m 1 -o '/.*\.json' "$out")
+	assert_equal "$(stat -c %a "$file")" 600
+	run remote file "$file" 'print(6 * 7)'
+	assert_status 0
+	assert_has 42
+	as_alice sjupyter stop "$job"
+	wait "$pid"
+	wait_until 30 process_is_gone "$pid"
+	[[ ! -e $file ]]
+	grep -F "the session of job $job has ended" "$out"
+}
+
+@test "R as a bare kernel, and as one for jupyter-console" {
+	local job
+	job=$(submit --jupyter=kernel:ir --wrap 'sjupyter wait; sleep 600')
+	wait_until 120 session_is "$job" ready
+	assert_equal "$(session_get "$job" 'r["app"]')" kernel:ir
+}
+
+# captured FILE TEXT: in what went over the network, as it is or in base64.
+captured() {
+	grep -aqF -- "$2" "$1" || grep -aqF -- "$(printf %s "$2" | base64 -w 0 | cut -c 1-24)" "$1"
+}
+
+@test "what goes over the network shows neither key nor token, neither code nor output" {
+	local job runtime key token code output plain size pid capture=$BATS_TEST_TMPDIR/capture
+	local tcpdump node out=$BATS_TEST_TMPDIR/out
+	need_nodes 1
+	command -v tcpdump >/dev/null || skip "needs tcpdump"
+	code=code$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
+	output=$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
+	plain=plain$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')
+	kernelspec_install slurm -- -n1 -t 10
+	ip netns exec "sj$CLUSTER_INSTANCE-switch" \
+		tcpdump -i any -s 0 -U -Z root -w "$capture" 2>"$out" 3>&- &
+	tcpdump=$!
+	wait_until 30 grep -F "listening on any" "$out"
+	mkfifo "$BATS_TEST_TMPDIR/stdin"
+	# What is put out is nowhere in the code: its characters the other way round.
+	remote hold slurm "$code = 1; print('out' + '$(rev <<<"$output")'[::-1] * 1000)" \
+		<"$BATS_TEST_TMPDIR/stdin" >"$out" 2>&1 3>&- &
+	pid=$!
+	exec {hold}>"$BATS_TEST_TMPDIR/stdin"
+	wait_until 180 grep -x held "$out"
+	grep -qF "out$output" "$out"
+	job=$(jobs_of_alice)
+	job=${job%% *}
+	runtime=$(session_get "$job" 'r["head"]["runtime_dir"]')
+	key=$(/usr/bin/python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["key"])' "$runtime/kernel.json")
+	token=$(<"$(session_dir "$job")/token")
+	[[ ${#key} -ge 32 && ${#token} -ge 32 ]]
+	exec {hold}>&-
+	wait "$pid"
+	# The capture sees what is in clear.
+	node=$(session_get "$job" 'r["endpoint"]["ip"]')
+	as_alice bash -c 'echo "$0" >"/dev/udp/$1/9"' "$plain" "$node"
+	wait_until 30 captured "$capture" "$plain"
+	kill "$tcpdump"
+	wait "$tcpdump" || true
+	# More than was said: 25000 bytes of output, sealed.
+	size=$(stat -c %s "$capture")
+	[[ $size -gt 25000 ]] || fail "only $size bytes were captured"
+	for text in "$code" "$output" "$(rev <<<"$output")" "$key" "$token" execute_request kernel_info; do
+		! captured "$capture" "$text" || fail "$text is in the capture"
+	done
 }
 
 @test "in a browser: the launcher, why the job waits, execute, interrupt, restart, shut down" {

@@ -30,7 +30,7 @@ with_provisioner() {
 
 # remote ACTION...: t/lib/remote_kernel.py.
 remote() {
-	with_provisioner timeout -k 5 240 "$PYTHON" "$REMOTE_DIR/remote_kernel.py" "$@"
+	with_provisioner timeout -k 5 400 "$PYTHON" "$REMOTE_DIR/remote_kernel.py" "$@"
 }
 
 # kernelspec_install NAME ARGUMENTS...

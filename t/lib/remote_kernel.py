@@ -6,7 +6,9 @@ managers, and by the REST and websocket interface of a Jupyter server.
     remote_kernel.py life NAME              a kernel's whole life by AsyncKernelManager
     remote_kernel.py suite NAME             jupyter_kernel_test's suite
     remote_kernel.py hold NAME CODE         runs code in a new kernel, waits for stdin to end, shuts it down
+    remote_kernel.py many NAME COUNT        so many kernels at once, each of which executes
     remote_kernel.py file PATH CODE         runs code in the kernel of a connection file
+    remote_kernel.py console JOB            `sjupyter kernel JOB` on a terminal
     remote_kernel.py new URL NAME PATH      a session of a Jupyter server; prints its kernel's id
     remote_kernel.py exec URL ID CODE       prints what the code prints
     remote_kernel.py interrupt URL ID       a cell that sleeps is interrupted
@@ -22,6 +24,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import queue
 import sys
 import time
@@ -36,7 +39,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager, start_new_kernel
 
 # Seconds: a job on a loaded machine is the longest wait.
-DEADLINE = 120.0
+DEADLINE = 180.0
 
 # For each language: code whose output is 42, a name that is set and printed, and code that says so when it has begun and
 # takes long: IRkernel dies of an interrupt that comes before.
@@ -168,6 +171,51 @@ def hold(name: str, code: str) -> None:
     manager.shutdown_kernel()
 
 
+async def one_of_many(name: str) -> str:
+    """A kernel up to its first answer.  Returns its job and what it has said."""
+    manager = AsyncKernelManager(kernel_name=name)
+    await manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    try:
+        await client.wait_for_ready(timeout=DEADLINE)
+        said = await run(client, "import os; print(os.environ['SLURM_JOB_ID'])")
+    finally:
+        client.stop_channels()
+        job = manager.provisioner._job.job_id
+        await manager.shutdown_kernel()
+    check(said == ("ok", job), f"job {job} has executed")
+    return job
+
+
+async def many(name: str, count: str) -> None:
+    """All at once."""
+    jobs = await asyncio.gather(*(one_of_many(name) for _ in range(int(count))))
+    check(len(set(jobs)) == int(count), f"{count} jobs")
+
+
+def console(job: str) -> None:
+    """What a person types and sees."""
+    import pexpect
+
+    terminal = pexpect.spawn("sjupyter", ["kernel", job], timeout=DEADLINE, encoding="utf-8", env={**os.environ,
+                                                                                                 "TERM": "xterm"})
+    terminal.expect(r"/[^ ]*\.json")
+    path = terminal.match.group(0)
+    check(os.stat(path).st_mode & 0o777 == 0o600, "the connection file is private")
+    terminal.expect(r"In \[")
+    terminal.send("print(6 * 7, 'said')\r")
+    terminal.expect("42 said")
+    terminal.expect(r"In \[")
+    terminal.send("\x04")
+    terminal.expect("really exit")
+    terminal.send("y\r")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    check(terminal.exitstatus == 0, "the console has ended")
+    check(not os.path.exists(path), "its files are gone")
+
+
 def file(path: str, code: str) -> None:
     """A client of an existing kernel."""
     client = BlockingKernelClient(connection_file=path)
@@ -273,7 +321,8 @@ def new(url: str, name: str, path: str) -> None:
 def main() -> int:
     """Returns the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    actions = {"life": lambda name: asyncio.run(life(name)), "suite": suite, "hold": hold, "file": file, "new": new,
+    actions = {"life": lambda name: asyncio.run(life(name)), "suite": suite, "hold": hold, "file": file, "console": console,
+               "many": lambda name, count: asyncio.run(many(name, count)), "new": new,
                "exec": exec_code, "interrupt": interrupt,
                "restart": lambda url, kernel: Server(url).call("POST", f"/api/kernels/{kernel}/restart"),
                "delete": lambda url, kernel: Server(url).call("DELETE", f"/api/kernels/{kernel}")}

@@ -95,12 +95,13 @@ class Job:
         if self.own:
             run_command(["scancel", self.job_id])
 
-    def wait(self, seconds, say, stopped, pause=0.1, ask=5.0):
-        """Blocks until the kernel serves.
+    def wait(self, seconds, say, stopped, ask=5.0):
+        """Until the kernel serves: a generator of looks at the record and at the queue, with a
+        pause after each for the caller to make.
 
         seconds bounds it (0: not at all); say(str) is called with the reason for waiting, each
-        time that the queue was asked; stopped() ends it when it returns True; pause and ask are
-        the seconds between two looks at the record and at the queue.  Raises KernelJobError.
+        time that the queue was asked, every `ask` seconds; stopped() ends it when it returns
+        True.  Raises KernelJobError.
         """
         begin = time.monotonic()
         asked, told = begin + min(FIRST_ASK_SECONDS - ask, 0), ""
@@ -118,7 +119,7 @@ class Job:
                 asked = now
                 told = self._waiting(state, reason)
                 say(f"job {self.job_id}: {told}")
-            time.sleep(pause)
+            yield
         raise KernelJobError(f"job {self.job_id}: not waited for any longer")
 
     def goes_on(self):

@@ -21,6 +21,7 @@ from .notebook_job import NotebookJob
 from .proxy import Proxy
 from .waiting import Waiting
 
+LOOK_SECONDS = 0.1  # between two looks at the record of a session to come
 WAIT_SECONDS = 0.2  # between two looks at whether it has ended
 END_SECONDS = 10  # for a session that was told to end, before its job is cancelled
 LOST = 1  # the exit code of a kernel that nobody has told to end
@@ -48,6 +49,7 @@ class SpankProvisioner(KernelProvisionerBase):
         self._ending = False  # its session was told to end
         self._exit = None  # its exit code, once it is over
         self._stopped = False
+        self._lost = ""  # why it cannot be reached any more, as people were told
 
     # What jupyter_client asks for.
 
@@ -65,12 +67,16 @@ class SpankProvisioner(KernelProvisionerBase):
         if self._proxy is not None and self._restarting:
             await self._thread(self._relaunch)
         elif self._exit == LOST and not self._asked:
-            await self._thread(self._find_again)
+            try:
+                await self._thread(self._find_again)
+            except KernelJobError as error:
+                self._tell_lost(error)
+                return self.connection_info  # dead: jupyter_client asks a few times, then says so
         else:
             await self._thread(self._let_go)
             await self._launch(kwargs.get("env") or dict(os.environ))
         self._restarting = self._asked = False
-        self._exit = None
+        self._exit, self._lost = None, ""
         return self.connection_info
 
     async def poll(self):
@@ -142,16 +148,20 @@ class SpankProvisioner(KernelProvisionerBase):
     async def _launch(self, environment):
         """A job and the way to its kernel.  A launch that is given up ends its job."""
         loop = asyncio.get_running_loop()
-        waiting = Waiting(self.parent, self.kernel_id, self.kernel_spec.display_name, self.log)
+        waiting = self._waiting()
         if self.job_id:
             self._job = Job(self.job_id, own=False)
         else:
             self._job = await self._thread(self._find_or_submit, environment)
         job_id = self._job.job_id
         try:
-            await self._thread(self._job.wait, self.launch_timeout,
-                               lambda words: loop.call_soon_threadsafe(waiting.say, job_id, words),
-                               lambda: self._stopped)
+            looks = self._job.wait(
+                self.launch_timeout,
+                lambda words: loop.call_soon_threadsafe(waiting.say, job_id, words),
+                lambda: self._stopped)
+            # A thread that went on would keep a Jupyter that was told to end from it.
+            while await self._thread(next, looks, True) is None:
+                await asyncio.sleep(LOOK_SECONDS)
             await self._thread(self._open)
         except BaseException as error:
             waiting.end(error)
@@ -194,6 +204,17 @@ class SpankProvisioner(KernelProvisionerBase):
     def _open(self):
         self._proxy = Proxy(self.sjupyter, self._job.job_id)
         self.connection_info = self._proxy.connection_info
+
+    def _tell_lost(self, error):
+        """To people, once for each reason (KernelJobError)."""
+        if str(error) != self._lost:
+            self._lost = str(error)
+            self._forget()
+            self._waiting().end(error)
+            self.log.error("%s", error)
+
+    def _waiting(self):
+        return Waiting(self.parent, self.kernel_id, self.kernel_spec.display_name, self.log)
 
     def _find_again(self):
         """The way to the kernel was lost.  Where its session goes on there is a new one; where it

@@ -53,8 +53,10 @@ class Waiting:
 
     def end(self, error=None):
         """It does not wait any more: the kernel is there, or this exception says why not."""
-        if self._told is not None:
-            self._emit("failed" if error else "ready", str(error or ""))
+        if error is not None:
+            self._emit("failed", str(error))
+        elif self._told is not None:
+            self._emit("ready", "")
 
     def _emit(self, state, message):
         if self._events is not None:

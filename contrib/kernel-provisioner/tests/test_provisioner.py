@@ -15,6 +15,7 @@ import tempfile
 import time
 import unittest
 
+from jupyter_client.ioloop import AsyncIOLoopKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory
@@ -67,11 +68,11 @@ class World(unittest.IsolatedAsyncioTestCase):
         with open(os.path.join(self.dir, "calls"), encoding="utf-8") as file:
             return [words[1:] for words in map(json.loads, file) if words[0] == name]
 
-    def manager(self, **config):
+    def manager(self, kind=AsyncKernelManager, **config):
         spec = KernelSpec(argv=["sjupyter", "kernel", "--proxy"], display_name="t", language="python",
                           metadata={"kernel_provisioner": {
                               "provisioner_name": "spank-provisioner", "config": config}})
-        manager = AsyncKernelManager(connection_file=os.path.join(self.dir, "km.json"))
+        manager = kind(connection_file=os.path.join(self.dir, "km.json"))
         manager._kernel_spec = spec
         return manager
 
@@ -138,17 +139,37 @@ class Kernels(World):
         self.assertEqual(len([c for c in self.calls("sjupyter") if c[0] == "run"]), 1)
         await manager.shutdown_kernel()
 
+    async def lose(self, manager):
+        """Its job ends, as at its time limit, and the way to it."""
+        manager.provisioner._job.cancel()
+        manager.provisioner._proxy._child.kill()
+        manager.provisioner._proxy._child.wait()
+        self.assertFalse(await manager.is_alive())
+
     async def test_no_new_job_unasked(self):
         manager = self.manager()
         await manager.start_kernel()
-        provisioner = manager.provisioner
-        provisioner._job.cancel()  # as at its time limit
-        provisioner._proxy._child.kill()
-        provisioner._proxy._child.wait()
-        self.assertFalse(await manager.is_alive())
-        with self.assertRaisesRegex(KernelJobError, "has ended: cancelled; restart it"):
+        await self.lose(manager)
+        with self.assertLogs(manager.log, "ERROR") as logs:
             await manager.restart_kernel(now=True)
+        self.assertIn("has ended: cancelled; restart it for a new job", logs.output[0])
+        self.assertFalse(await manager.is_alive())
         self.assertEqual(len([c for c in self.calls("sjupyter") if c[0] == "run"]), 1)
+        await manager.restart_kernel()  # as a person does
+        self.assertTrue(await manager.is_alive())
+        self.assertEqual(len([c for c in self.calls("sjupyter") if c[0] == "run"]), 2)
+        await manager.shutdown_kernel()
+
+    async def test_restarter_calls_it_dead(self):
+        """What jupyter_server has, which shows the kernel as dead then."""
+        manager = self.manager(AsyncIOLoopKernelManager)
+        manager.config.KernelRestarter.time_to_dead = 0.1
+        await manager.start_kernel()
+        dead = asyncio.Event()
+        manager.add_restart_callback(dead.set, "dead")
+        await self.lose(manager)
+        await asyncio.wait_for(dead.wait(), WAIT)
+        await manager.shutdown_kernel(now=True)
 
     async def test_attached_again(self):
         manager = self.manager()
@@ -321,8 +342,8 @@ class Failures(World):
         os.environ["FAKE_PLAN"] = "wait"
         said = []
         job = Job.submit("sjupyter", "python3", [], dict(os.environ))
-        with self.assertRaises(KernelJobError):
-            job.wait(2, said.append, lambda: bool(said), ask=0)
+        with self.assertRaisesRegex(KernelJobError, "not waited for any longer"):
+            list(job.wait(WAIT, said.append, lambda: bool(said), ask=0))
         self.assertEqual(said, ["job 1: it waits in the queue (Priority), starts about "
                                 "2030-01-01T00:00:00"])
 
@@ -331,7 +352,7 @@ class Failures(World):
         os.environ["FAKE_PLAN"] = "gone"
         job = Job.submit("sjupyter", "python3", [], dict(os.environ))
         with self.assertRaisesRegex(KernelJobError, "job 1 has ended when its session is draining"):
-            job.wait(WAIT, lambda words: None, lambda: False, ask=0)
+            next(job.wait(WAIT, lambda words: None, lambda: False, ask=0))
 
     def test_number(self):
         for text in ("", "1; rm -rf /", "-1", "12a", "\u0661"):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shows in JupyterLab and Notebook why the Slurm job of a kernel waits, as a notification that
- * follows the server's events of waiting.py.  Loaded by their pages; written as what webpack
+ * Shows in JupyterLab and Notebook why the Slurm job of a kernel waits, or has no kernel, as a
+ * notification that follows the server's events of waiting.py.  Loaded by their pages; written as what webpack
  * would make of an extension, so that nothing has to be built.
  */
 (() => {
@@ -29,6 +29,9 @@
         shown.delete(event.kernel_id);
         if (id) {
           Notification.dismiss(id);
+        }
+        if (event.state === 'failed') {
+          Notification.emit(message, 'error', { autoClose: false });
         }
         return;
       }
