@@ -13,9 +13,9 @@ CLUSTER_PACKAGES=(slurmctld slurmd slurm-client munge iproute2 passwd util-linux
 	procps)
 # xz-utils is for make distcheck; libc6-dbg is what valgrind needs and only recommends.
 # openmpi-bin is for workers of kind mpi; Slurm's --mpi=pmix opens libpmix.so, which
-# Debian has in libpmix-dev alone.
+# Debian has in libpmix-dev alone; r-cran-irkernel is a kernel of another language.
 TEST_PACKAGES=(bats clang shellcheck valgrind libc6-dbg mandoc xz-utils openssl
-	bsdutils curl python3 openmpi-bin libpmix-dev)
+	bsdutils curl python3 openmpi-bin libpmix-dev r-cran-irkernel tcpdump)
 VENV_PACKAGES=(python3 python3-venv ca-certificates)
 # Beside the hub's virtual environment and its proxy.
 HUB_PACKAGES=(sudo)
