@@ -33,6 +33,10 @@ static void finish(struct head *head)
 {
 	struct session *session = record_session(head->record);
 
+	/* Whoever waits for the final record may be the batch script, with whose end Slurm
+	 * kills what is left of the job, and us: nothing may be left then. */
+	if (head->state_fd != head->runtime.fd)
+		runtime_dir_destroy(&head->runtime);
 	session->state = head->final_state;
 	record_phase(head->record, PHASE_ENDED);
 	record_write(head->record);
