@@ -208,7 +208,7 @@ def console(job: str) -> None:
     terminal.expect("42 said")
     terminal.expect(r"In \[")
     terminal.send("\x04")
-    terminal.expect("really exit")
+    terminal.expect("really want to exit")
     terminal.send("y\r")
     terminal.expect(pexpect.EOF)
     terminal.close()
