@@ -161,6 +161,31 @@ static bool are_workers_right(const struct session *session,
 	return true;
 }
 
+/* In the order of their numbers, so that none comes twice. */
+static bool are_kernels_right(const struct session *session)
+{
+	static const char *const states[] = {"starting", "ready",  "hung", "restarting",
+					     "exited",	 "ending", "ended"};
+	unsigned before = 0;
+
+	if (session->kernel_count > SESSION_KERNELS_MAX)
+		return false;
+	for (size_t i = 0; i < session->kernel_count; i++) {
+		const struct session_kernel *kernel = &session->kernels[i];
+		size_t known = 0;
+
+		while (known < sizeof(states) / sizeof(states[0]) &&
+		       strcmp(states[known], kernel->state) != 0)
+			known++;
+		if (known == sizeof(states) / sizeof(states[0]) || kernel->number <= before ||
+		    kernel->number > SESSION_COUNT_MAX ||
+		    !text_is_name(kernel->name, sizeof(kernel->name)))
+			return false;
+		before = kernel->number;
+	}
+	return true;
+}
+
 const char *session_wrong_field(struct session *session, bool writing)
 {
 	if (session->job_id == NULL)
@@ -194,6 +219,10 @@ const char *session_wrong_field(struct session *session, bool writing)
 		if (!are_workers_right(session, &session->workers[i], writing))
 			return "workers";
 	}
+	if (session->kernels_port > 65535)
+		return "kernels_port";
+	if (!are_kernels_right(session))
+		return "kernels";
 	for (int i = 0; i < PHASE_COUNT; i++) {
 		if (!is_time(session->phases[i]))
 			return "phases";

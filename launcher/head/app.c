@@ -13,6 +13,7 @@
 #include "launcher/head/environment.h"
 #include "launcher/head/head.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/kernel_host.h"
 #include "launcher/head/workers.h"
 
 static void on_end_known(time_t end, void *arg)
@@ -57,6 +58,11 @@ static void on_idle(void *arg)
 {
 	struct head *head = arg;
 
+	/* What a bare kernel computes the server does not know. */
+	if (kernel_host_alive(head) > 0) {
+		idle_go_on(head->idle);
+		return;
+	}
 	head_say(head,
 		 "the session has had no work for as long as --jupyter-idle allows: it ends");
 	head_end_in_order(head, "without work for as long as --jupyter-idle allows");

@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "launcher/head/commands.h"
 #include "launcher/head/head.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/kernel_host.h"
 #include "launcher/head/workers.h"
 #include "launcher/rendezvous.h"
 
@@ -68,7 +70,7 @@ void head_end_members(struct head *head)
 {
 	server_destroy(head->server);
 	head->server = NULL;
-	kernel_app_end(head->kernel_app);
+	kernel_host_end(head);
 	head->ending_members = true;
 	loop_timer_set(head->end_timer,
 		       MEMBERS_GRACE_MS + (head->workers ? WORKERS_GRACE_MS : 0));
@@ -113,10 +115,12 @@ void head_end_in_order(struct head *head, const char *reason)
 	head_begin_end(head, SESSION_ENDED, reason);
 	init_file_destroy(head->init);
 	head->init = NULL;
-	if (head->server)
+	if (head->server) {
+		kernel_host_stop(head, SERVER_GRACE_MS);
 		server_stop(head->server, SERVER_GRACE_MS);
-	else if (!kernel_app_stop(head->kernel_app, SERVER_GRACE_MS))
+	} else if (!kernel_app_stop(head->kernel_app, SERVER_GRACE_MS)) {
 		head_end_members(head);
+	}
 }
 
 static void on_signal(int signo, void *arg)
@@ -133,6 +137,8 @@ static void destroy(struct head *head)
 {
 	head_workers_destroy(head);
 	server_destroy(head->server);
+	commands_destroy(head->commands);
+	kernel_host_destroy(head);
 	kernel_app_destroy(head->kernel_app);
 	init_file_destroy(head->init);
 	control_server_destroy(head->control);

@@ -14,6 +14,7 @@
 #include "launcher/agent/init_file.h"
 #include "launcher/runtime_dir.h"
 #include "launcher/control/control.h"
+#include "launcher/network.h"
 #include "launcher/head/idle.h"
 #include "launcher/head/job_end.h"
 #include "launcher/head/record.h"
@@ -25,6 +26,8 @@
 enum { HEAD_VARIABLES_MAX = 16 };
 
 struct kernel_app;
+struct kernel_host;
+struct commands;
 
 struct head {
 	struct agent *agent;
@@ -40,8 +43,10 @@ struct head {
 	struct relay *relay;
 	struct control_server *control;
 	struct init_file *init;
-	struct workers *workers;       /* NULL: none were asked for */
-	struct kernel_app *kernel_app; /* NULL: the app is a server */
+	struct workers *workers;	 /* NULL: none were asked for */
+	struct kernel_app *kernel_app;	 /* NULL: the app is a server */
+	struct kernel_host *kernel_host; /* NULL: no bare kernel was wanted yet */
+	struct commands *commands;
 	struct env *server_environment;
 	struct server_options server_options;
 	struct server *server;
@@ -69,6 +74,10 @@ void head_log(struct head *head, int level, const char *format, ...)
 /* What can fail before there is a record to tell it. */
 int head_prepare(struct head *head, struct reason *reason);
 int head_start(struct head *head, struct reason *reason);
+/* On the session's address: the descriptor, *port and who is let in (the caller frees), or -1
+ * with a reason. */
+int head_listen(struct head *head, unsigned *port, struct network **networks, size_t *count,
+		struct reason *reason);
 
 /* app.c */
 int head_start_app(struct head *head, struct reason *reason);

@@ -16,11 +16,23 @@
 #include "common/statedir.h"
 #include "launcher/head/address.h"
 #include "launcher/head/head.h"
+#include "launcher/head/commands.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/kernel_host.h"
 #include "launcher/head/token.h"
 #include "launcher/head/workers.h"
 #include "launcher/rendezvous.h"
 #include "launcher/workers/kernel_choice.h"
+
+int head_listen(struct head *head, unsigned *port, struct network **networks, size_t *count,
+		struct reason *reason)
+{
+	const struct settings *settings = head->agent->settings;
+
+	if (network_list_parse(settings->allow, networks, count, reason) < 0)
+		return reason_prefix(reason, "allow of the site's settings");
+	return relay_listen(head->ip, settings->port_first, settings->port_last, port, reason);
+}
 
 static int open_port(struct head *head, struct reason *reason)
 {
@@ -28,21 +40,20 @@ static int open_port(struct head *head, struct reason *reason)
 	struct relay_options options = {.socket_path = head->socket_path};
 	struct network *networks = NULL;
 	unsigned port;
-	int rc = -1;
+	int rc = -1, fd;
 
 	if (address_choose(agent->settings->network, agent->node, head->ip, reason) < 0)
 		return -1;
-	if (network_list_parse(agent->settings->allow, &networks, &options.network_count,
-			       reason) < 0)
-		return reason_prefix(reason, "allow of the site's settings");
-	options.networks = networks;
-	int fd = relay_listen(head->ip, agent->settings->port_first, agent->settings->port_last,
-			      &port, reason);
+	fd = head_listen(head, &port, &networks, &options.network_count, reason);
 	if (fd < 0)
 		goto out;
+	options.networks = networks;
 	snprintf(head->port, sizeof(head->port), "%u", port);
 	if (kernel_is_app(&agent->options)) {
-		rc = kernel_app_create(head, fd, networks, options.network_count, reason);
+		rc = kernel_host_create(head, fd, port, networks, options.network_count,
+					reason);
+		if (rc == 0)
+			rc = kernel_app_create(head, reason);
 		goto out;
 	}
 	if (!(head->relay = relay_create(agent->loop, fd, &options))) {
@@ -172,6 +183,25 @@ static int find_root(struct head *head, struct reason *reason)
 	return 0;
 }
 
+static int on_resize(const char *kind, unsigned count, unsigned *expected,
+		     struct reason *reason, void *arg)
+{
+	return head_workers_resize(arg, kind, count, expected, reason);
+}
+
+static int on_kernels(unsigned *port, struct reason *reason, void *arg)
+{
+	return kernel_host_open(arg, port, reason);
+}
+
+static int open_commands(struct head *head, struct reason *reason)
+{
+	struct commands_callbacks callbacks = {on_resize, on_kernels, head};
+
+	head->commands = commands_create(head->agent->loop, &head->runtime, &callbacks, reason);
+	return head->commands ? 0 : -1;
+}
+
 int head_start(struct head *head, struct reason *reason)
 {
 	struct agent *agent = head->agent;
@@ -183,7 +213,7 @@ int head_start(struct head *head, struct reason *reason)
 		is_kernel ? NULL : settings_app(agent->settings, app, reason);
 	if ((!recipe && !is_kernel) || find_root(head, reason) < 0 ||
 	    open_port(head, reason) < 0 || head_nodes_start(head, reason) < 0 ||
-	    head_workers_create(head, reason) < 0)
+	    head_workers_create(head, reason) < 0 || open_commands(head, reason) < 0)
 		return -1;
 	if (fill_record(head, recipe) < 0)
 		return reason_set(reason, "record: %s", strerror(errno));

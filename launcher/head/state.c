@@ -53,7 +53,7 @@ static enum session_state state_of(struct head *head, struct reason *reason)
 	reason->text[0] = '\0';
 	if (!head->serving)
 		return SESSION_STARTING;
-	if (kernel_app_hangs(head->kernel_app, reason))
+	if (kernel_app_is_wrong(head->kernel_app, reason))
 		return SESSION_DEGRADED;
 	if (head->nodes_lost || workers == BARRIER_DEGRADED || workers == BARRIER_FAILED) {
 		describe(head, &words, reason);

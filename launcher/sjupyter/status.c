@@ -106,6 +106,22 @@ static void print_nodes(const struct session *session)
 	putchar('\n');
 }
 
+/* Those that can be reached by `sjupyter kernel --number`, and who has been there. */
+static void print_kernels(const struct session *session)
+{
+	const char *name = "kernels";
+
+	if (session_state_final(session->state))
+		return;
+	for (size_t i = 0; i < session->kernel_count; i++) {
+		const struct session_kernel *kernel = &session->kernels[i];
+
+		print_name(name);
+		printf("%u: %s, %s\n", kernel->number, kernel->name, kernel->state);
+		name = "";
+	}
+}
+
 static void print_phases(const struct session *session)
 {
 	char words[PHASES_TEXT_MAX], span[OUTPUT_TIME_MAX];
@@ -156,6 +172,7 @@ static void print_session(const struct status *status)
 		print_pending(&status->job);
 	print_nodes(session);
 	workers_view_print(session, "workers", NAME_WIDTH);
+	print_kernels(session);
 	if (session->url && !session_state_final(session->state)) {
 		print_name("url");
 		printf("%s  (`sjupyter url %s` shows it whole)\n", session->url, name);

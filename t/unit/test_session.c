@@ -149,6 +149,10 @@ static struct session *full_session(void)
 		strcpy(session->nodes[i].state, states[i]);
 	}
 	add_workers(session);
+	session->kernels_port = 4711;
+	session->kernels[0] = (struct session_kernel){2, "python3", "ended"};
+	session->kernels[1] = (struct session_kernel){7, "ir", "ready"};
+	session->kernel_count = 2;
 	for (int i = 0; i < PHASE_COUNT; i++)
 		session->phases[i] = i == PHASE_READY ? 0 : 1700000000.123456 + i;
 	session->job_end_time = 1700003600;
@@ -225,6 +229,11 @@ static void test_round_trip(int dir)
 		is_str(read->nodes[i].state, written->nodes[i].state, "and its state");
 	}
 	same_workers(read);
+	is_int(read->kernels_port, 4711, "kernels_port");
+	ok(read->kernel_count == 2 && read->kernels[0].number == 2 &&
+		   !strcmp(read->kernels[0].state, "ended") && read->kernels[1].number == 7 &&
+		   !strcmp(read->kernels[1].name, "ir"),
+	   "kernels");
 	for (int i = 0; i < PHASE_COUNT; i++)
 		same &= fabs(read->phases[i] - written->phases[i]) < 2e-6;
 	ok(same, "phases, to microseconds");
@@ -411,6 +420,9 @@ static void test_fields(int dir)
 		"\"ready\"}]",
 		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\",\"expected\":67108864}]",
 		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\",\"reason\":null}]",
+		"\"kernels\":null",
+		"\"kernels\":[],\"kernels_port\":null",
+		"\"kernels\":[{\"number\":1,\"kernel\":\"a\",\"state\":\"hung\",\"more\":1}]",
 	};
 	static const char *const bad[] = {
 		/* wrong types */
@@ -444,6 +456,19 @@ static void test_fields(int dir)
 		"\"phases\":{\"ready\":\"1\"}",
 		"\"job_end_time\":\"1\"",
 		"\"updated\":[]",
+		/* kernels */
+		"\"kernels_port\":65536",
+		"\"kernels_port\":\"80\"",
+		"\"kernels\":{}",
+		"\"kernels\":[1]",
+		"\"kernels\":[{\"kernel\":\"a\",\"state\":\"ready\"}]",
+		"\"kernels\":[{\"number\":0,\"kernel\":\"a\",\"state\":\"ready\"}]",
+		"\"kernels\":[{\"number\":-1,\"kernel\":\"a\",\"state\":\"ready\"}]",
+		"\"kernels\":[{\"number\":1,\"kernel\":\"../a\",\"state\":\"ready\"}]",
+		"\"kernels\":[{\"number\":1,\"kernel\":\"a\",\"state\":\"well\"}]",
+		"\"kernels\":[{\"number\":1,\"kernel\":\"a\"}]",
+		"\"kernels\":[{\"number\":2,\"kernel\":\"a\",\"state\":\"ready\"},"
+		"{\"number\":2,\"kernel\":\"b\",\"state\":\"ready\"}]",
 		/* ids */
 		"\"step_id\":\"\"",
 		"\"step_id\":\"-1\"",
