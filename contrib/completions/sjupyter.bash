@@ -99,7 +99,7 @@ _sjupyter() {
 		log) options='--follow --lines= --help' ;;
 		stop) options='--job --help' ;;
 		tunnel) options='--port= --socket= --help' ;;
-		kernel) options='--no-console --proxy --help' ;;
+		kernel) options='--new= --number= --no-console --proxy --help' ;;
 		esac
 		_sjupyter_words "$options" "$current"
 		;;

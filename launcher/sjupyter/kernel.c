@@ -204,14 +204,14 @@ static void listen_again(struct kernel *kernel)
 	json_decref(json);
 }
 
-/* A program that says {} means the kernel that it has been led to. */
+/* A program that says {} of a kernel means the one that it has been led to. */
 static void set_number(const struct kernel *kernel, json_t *order)
 {
-	const char *name;
-	json_t *words;
+	void *first = json_object_iter(order);
+	json_t *words = first ? json_object_iter_value(first) : NULL;
 
-	json_object_foreach(order, name, words) if (kernel->number && json_is_object(words) &&
-						    json_object_size(words) == 0)
+	if (kernel->number && json_is_object(words) && json_object_size(words) == 0 &&
+	    strcmp(json_object_iter_key(first), "kernels") != 0)
 		json_object_set_new(words, "number", json_integer((json_int_t) kernel->number));
 }
 
