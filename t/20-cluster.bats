@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # shellcheck disable=SC2016
+# bats file_tags=without:cluster,without:stack
 #
 # contrib/cluster/cluster: what the private Slurm does for the tests and for a
 # person who tries it.  Run by bats, as root, on an instance of its own.

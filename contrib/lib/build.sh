@@ -27,21 +27,24 @@ build_bootstrap() {
 # build_configure DIR ARGUMENTS...: again only where configure or the arguments
 # are others than last time.
 build_configure() {
-	local dir=$1
+	local dir=$1 lock
 	shift
-	if [[ -e $dir/config.status && $dir/config.status -nt $SOURCE/configure &&
-		$(cat "$dir/arguments" 2>/dev/null) == "$*" ]]; then
-		return
+	mkdir -p "$(dirname "$dir")"
+	exec {lock}>"$dir.lock"
+	flock "$lock"
+	if [[ ! -e $dir/config.status || ! $dir/config.status -nt $SOURCE/configure ||
+		$(cat "$dir/arguments" 2>/dev/null) != "$*" ]]; then
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		(cd "$dir" && "$SOURCE/configure" --quiet "$@")
+		echo "$*" >"$dir/arguments"
 	fi
-	rm -rf "$dir"
-	mkdir -p "$dir"
-	(cd "$dir" && "$SOURCE/configure" --quiet "$@")
-	echo "$*" >"$dir/arguments"
+	exec {lock}>&-
 }
 
-# build_make DIR TARGET...
+# build_make DIR TARGET...: one make at a time in a directory.
 build_make() {
-	make --no-print-directory -C "$1" -j"$(nproc)" "${@:2}"
+	flock "$1/make.lock" make --no-print-directory -C "$1" -j"$(nproc)" "${@:2}"
 }
 
 # build_all DIR PREFIX ARGUMENTS...: built from DIR and installed in PREFIX.

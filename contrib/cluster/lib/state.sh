@@ -81,7 +81,9 @@ state_remove() {
 			umount -n /run/netns 2>/dev/null || true
 			rmdir /run/netns 2>/dev/null || true
 		fi
-		rm -rf --one-file-system "$BASE"
+		rm -f "$BASE"/made-*
+		# Somebody's new instance may have come in the meantime.
+		rmdir "$BASE" 2>/dev/null || true
 	fi
 	exec 8<&-
 }
