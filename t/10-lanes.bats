@@ -213,7 +213,7 @@ has_ended() { [[ ! -e /proc/$1/exe ]]; }
 	END
 	(
 		cd "$WORLD" || exit
-		/usr/bin/python3 -B "$TOP/t/lib/unittest_tap.py" tests >tap 2>/dev/null && exit 1
+		/usr/bin/python3 -B "$TOP/t/lib/tap/unittest_tap.py" tests >tap 2>/dev/null && exit 1
 		[[ $(awk -v status=1 -f "$TOP/t/lib/tap.awk" tap | tee /dev/stderr | tail -n 1) == "1 2 1" ]]
 		grep -q '^# .*what went wrong' tap
 	)
@@ -237,7 +237,7 @@ has_ended() { [[ ! -e /proc/$1/exe ]]; }
 	END
 	(
 		cd "$WORLD" || exit
-		export PYTHONPATH=$TOP/t/lib
+		export PYTHONPATH=$TOP/t/lib/tap
 		pytest=("$python" -B -m pytest -p pytest_tap -p no:terminal -p no:cacheprovider)
 		"${pytest[@]}" tests/test_more.py >tap && exit 1
 		[[ $(awk -v status=1 -f "$TOP/t/lib/tap.awk" tap | tee /dev/stderr | tail -n 1) == "2 2 1" ]]

@@ -24,20 +24,20 @@ build_bootstrap() {
 	fi
 }
 
-# build_configure DIR ARGUMENTS...: again only where configure or the arguments
-# are others than last time.
+# build_configure DIR ARGUMENTS...: again only where what configure says or the arguments
+# are others than last time; make sees to the rest.
 build_configure() {
-	local dir=$1 lock
+	local dir=$1 lock arguments
 	shift
+	arguments="$* $(cksum <"$SOURCE/configure")"
 	mkdir -p "$(dirname "$dir")"
 	exec {lock}>"$dir.lock"
 	flock "$lock"
-	if [[ ! -e $dir/config.status || ! $dir/config.status -nt $SOURCE/configure ||
-		$(cat "$dir/arguments" 2>/dev/null) != "$*" ]]; then
+	if [[ ! -e $dir/config.status || $(cat "$dir/arguments" 2>/dev/null) != "$arguments" ]]; then
 		rm -rf "$dir"
 		mkdir -p "$dir"
 		(cd "$dir" && "$SOURCE/configure" --quiet "$@")
-		echo "$*" >"$dir/arguments"
+		echo "$arguments" >"$dir/arguments"
 	fi
 	exec {lock}>&-
 }

@@ -129,7 +129,7 @@ stage_python() {
 	if [[ $FETCH_STATUS -eq 0 ]]; then
 		tap_run python/kernel-provisioner "$PYTHON_BOUND" \
 			env -C "$TOP/contrib/kernel-provisioner" PYTHONPATH=. \
-			"$VENV/bin/python" -B "$TOP/t/lib/unittest_tap.py" tests
+			"$VENV/bin/python" -B "$TOP/t/lib/tap/unittest_tap.py" tests
 	else
 		python_skip python/kernel-provisioner
 	fi
@@ -151,7 +151,7 @@ hub_package_run() {
 		python_skip "$name"
 		return
 	fi
-	tap_run "$name" "$PYTHON_BOUND" env -C "$TOP/contrib/jupyterhub" PYTHONPATH="$TOP/t/lib" \
+	tap_run "$name" "$PYTHON_BOUND" env -C "$TOP/contrib/jupyterhub" PYTHONPATH="$TOP/t/lib/tap" \
 		"$HUB_ROOT/$1/bin/python" -B -m pytest -p pytest_tap -p no:terminal -p no:cacheprovider \
 		"${@:2}" tests
 }

@@ -173,7 +173,8 @@ instances_choose() {
 		fi
 		taken+=("$number")
 	done
-	if [[ " ${JOBS_CLUSTER[*]} " == *" quickstart "* ]]; then
+	QUICKSTART_INSTANCE=$(((CLUSTER_INSTANCE + 1) % 8))
+	if [[ " ${JOBS_CLUSTER[*]} " == *" quickstart "* && ${#taken[@]} -gt 1 ]]; then
 		QUICKSTART_INSTANCE=${taken[-1]}
 		unset 'taken[-1]'
 	fi

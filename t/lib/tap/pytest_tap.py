@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A plugin of pytest: results as the Test Anything Protocol, for t/run.
 
-    PYTHONPATH=t/lib python -m pytest -p pytest_tap -p no:terminal [--tap-fixtures=NAME,...] PATH
+    PYTHONPATH=t/lib/tap python -m pytest -p pytest_tap -p no:terminal [--tap-fixtures=NAME,...] PATH
 
 With --tap-fixtures only tests that use one of these fixtures, parametrized or not.
 """
