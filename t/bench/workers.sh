@@ -8,6 +8,7 @@
 #
 # usage: workers.sh [ROUNDS]
 set -euo pipefail
+shopt -s inherit_errexit
 # shellcheck source=t/bench/common.bash
 source "$(dirname "$0")/common.bash"
 rounds=${1:-3}
