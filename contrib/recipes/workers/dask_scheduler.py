@@ -9,6 +9,7 @@ environment names; nobody else gets in.
 import asyncio
 import resource
 import signal
+import sys
 
 from dask_common import NoHTTP, configure
 
@@ -134,6 +135,8 @@ async def controller_run(channel, sock):
 
 def controller(channel, sockets):
     """The scheduler's process.  channel: preload.Channel; sockets: [listening socket.socket]."""
+    if not sockets:
+        sys.exit("dask scheduler: it was given no listening socket: its recipe needs ports = 1")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
     configure()

@@ -363,9 +363,11 @@ def files_check(engines):
 
 def controller(channel, sockets):
     """The controller's process.  channel: preload.Channel; sockets: [listening socket.socket]."""
+    if not sockets:
+        sys.exit("ipcontroller: it was given no listening sockets: its recipe needs ports = 8")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
-    ip = sockets[0].getsockname()[0] if sockets else os.environ["SPANK_JUPYTER_IP"]
+    ip = sockets[0].getsockname()[0]
     zmq.Context.instance(io_threads=IO_THREADS)
     SessionHub.channel = channel
     controller_app.Hub = SessionHub

@@ -87,6 +87,18 @@ class Node:
         self.workers[ident] = self.host.fork("worker", ident, cpus=[min(os.sched_getaffinity(0))])
         return self.said("joined " + ident, times)
 
+    def check_lone(self) -> None:
+        """A controller without sockets, and one that hears nonsense."""
+        lone = self.host.fork("controller", "lone")
+        check("a controller without sockets ends", lone.wait() == 1)
+        check("with one line that says why", "no listening socket" in lone.output() and lone.output().count("\n") == 1,
+              lone.output())
+
+    def say_nonsense(self) -> None:
+        """To the controller, which must hear what is said after it."""
+        for nonsense in ("expect many", "gone", "gone nobody", "nonsense"):
+            self.controller.channel.say(nonsense)
+
     def kill(self, ident: str) -> None:
         self.workers[ident].kill()
         self.workers[ident].wait()
@@ -111,6 +123,7 @@ def ipyparallel(directory: str, _certificate: str) -> None:
     files = [os.path.join(security, "ipcontroller-client.json"), os.path.join(node.share, "ipcontroller-engine.json")]
     check("its files are private and alone", all(os.stat(path).st_mode & 0o777 == 0o600 for path in files)
           and len(os.listdir(security) + os.listdir(node.share)) == 2, os.listdir(node.share))
+    node.check_lone()
     for number in range(COUNT):
         check("engine %d joins" % number, node.start("0.%d" % number))
 
@@ -174,9 +187,10 @@ def ipyparallel(directory: str, _certificate: str) -> None:
     node.workers["0.0"].kill(signal.SIGTERM)
     check("SIGTERM ends an engine", node.workers["0.0"].wait() == 143)
     client.close()
+    complaints = [line for line in node.controller.output().splitlines() if "missed a beat" not in line]
+    node.say_nonsense()
     node.controller.channel.say("end")
     check("the controller ends in order", node.controller.wait() == 0, node.controller.output())
-    complaints = [line for line in node.controller.output().splitlines() if "missed a beat" not in line]
     check("and has nothing to complain of but a slow machine", not complaints, complaints)
     node.host.close()
 
@@ -237,6 +251,7 @@ def dask(directory: str, certificate: str) -> None:
                              stderr=subprocess.PIPE, encoding="utf-8")
     node = Node("dask", directory, environment, sockets)
     check("the scheduler listens", node.said("listening"), node.controller.output())
+    node.check_lone()
     for number in range(COUNT):
         check("worker %d joins" % number, node.start("0.%d" % number), node.controller.output())
     check("a client that came before the scheduler has waited for it", early.wait(DEADLINE) == 0, early.stderr.read())
@@ -285,6 +300,7 @@ def dask(directory: str, certificate: str) -> None:
     node.workers["0.0"].kill(signal.SIGTERM)
     check("SIGTERM ends a worker", node.workers["0.0"].wait() == 143)
     client.close()
+    node.say_nonsense()
     node.controller.channel.say("end")
     check("the scheduler ends in order", node.controller.wait() == 0, node.controller.output())
     node.host.close()
