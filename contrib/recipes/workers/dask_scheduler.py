@@ -123,7 +123,8 @@ async def controller_run(channel, sock):
     def handle_line(line):
         words = line.split()
         if words[:1] == ["gone"]:
-            asyncio.run_coroutine_threadsafe(members.gone(scheduler, words[1]), loop)
+            for name in words[1:]:
+                asyncio.run_coroutine_threadsafe(members.gone(scheduler, name), loop)
         elif words == ["end"]:
             loop.call_soon_threadsafe(end)
 

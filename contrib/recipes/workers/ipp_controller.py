@@ -347,7 +347,8 @@ class Controller(controller_app.IPController):
         if words[:1] == ["expect"]:
             self.loop.add_callback(files_check, int(words[1]))
         elif words[:1] == ["gone"]:
-            self.loop.add_callback(self.hub.gone, words[1])
+            for worker in words[1:]:
+                self.loop.add_callback(self.hub.gone, worker)
         elif words == ["end"]:
             self.loop.add_callback(self.loop.stop)
 
