@@ -170,3 +170,26 @@ asyncio.run(main())"
 	run as_alice timeout -k 5 60 sjupyter workers 99999 dask=1
 	assert_status 3
 }
+
+@test "engines show the user's own IPYTHONDIR, where the job says it" {
+	local job own
+	own=$(home_of "$ALICE")/own-ipython
+	as_alice mkdir -p "$own/profile_default/startup"
+	as_alice tee "$own/profile_default/startup/10-own.py" <<<'started_with = "the job'"'"'s own"' >/dev/null
+	job=$(submit -N2 --jupyter=lab --jupyter-workers=ipyparallel:1 --export="ALL,IPYTHONDIR=$own" --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 120 session_is "$job" ready
+	run client "$job" exec "$(
+		cat <<-'END2'
+			import os, ipyparallel
+			print(started_with, ipyparallel.Client()[:]["started_with"])
+			print(os.path.realpath(get_ipython().profile_dir.startup_dir))
+			print(os.path.realpath(get_ipython().history_manager.hist_file))
+		END2
+	)"
+	assert_status 0
+	assert_has "the job's own [\"the job's own\", \"the job's own\"]"
+	assert_has "$own/profile_default/startup"
+	assert_has "$own/profile_default/history.sqlite"
+	as_alice scancel "$job"
+}
