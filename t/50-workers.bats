@@ -193,3 +193,32 @@ asyncio.run(main())"
 	assert_has "$own/profile_default/history.sqlite"
 	as_alice scancel "$job"
 }
+
+@test "the GPUs of a node are divided among its workers" {
+	local job
+	job=$(submit -N2 --gres=gpu:4 --jupyter=lab --jupyter-workers=dask:2,ipyparallel:4,mpi:2 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 120 session_is "$job" ready
+	run client "$job" exec "$(
+		cat <<-'END2'
+			import os, ipyparallel, dask.distributed
+			def devices():
+			    import os
+			    return os.environ["SPANK_JUPYTER_WORKER"], os.environ.get("CUDA_VISIBLE_DEVICES")
+			print(sorted(ipyparallel.Client()[:].apply_sync(devices)))
+			print(sorted(ipyparallel.Client(profile="mpi")[:].apply_sync(devices)))
+			print(sorted(dask.distributed.Client().run(devices).values()))
+			print("notebook", os.environ.get("CUDA_VISIBLE_DEVICES"))
+		END2
+	)"
+	assert_status 0
+	assert_has "$(
+		cat <<-'END2'
+			[('0.0', '0'), ('0.1', '1'), ('0.2', '2'), ('0.3', '3'), ('1.0', '0'), ('1.1', '1'), ('1.2', '2'), ('1.3', '3')]
+			[('0.0', '0,1'), ('0.1', '2,3'), ('1.0', '0,1'), ('1.1', '2,3')]
+			[('0.0', '0,1'), ('0.1', '2,3'), ('1.0', '0,1'), ('1.1', '2,3')]
+			notebook 0,1,2,3
+		END2
+	)"
+	as_alice scancel "$job"
+}
