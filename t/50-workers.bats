@@ -128,6 +128,10 @@ asyncio.run(main())"
 	assert_has "12"
 	wait_until 60 workers_are "$JOB" dask 12 12
 	wait_until 30 session_is "$JOB" ready
+	# Those that were there have given up a part of their memory.
+	run client "$JOB" exec 'import dask.distributed
+print("shares", len({w["memory_limit"] for w in dask.distributed.Client().scheduler_info(n_workers=-1)["workers"].values()}))'
+	assert_has "shares 1"
 }
 
 @test "sjupyter workers shrinks a kind, and tasks that run finish first" {

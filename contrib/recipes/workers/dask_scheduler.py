@@ -51,7 +51,9 @@ class Scheduler(NoHTTP, distributed.scheduler.Scheduler):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.handlers.update(give_back=self.give_back, settle=self.settle)
+        self.handlers.update(
+            give_back=self.give_back, settle=self.settle, leave_actors=self.leave_actors,
+            limit_memory=self.limit_memory)
 
     def identity(self, *args, **kwargs):
         # Who asks where the dashboard is gets no exception; env.DASK_DISTRIBUTED__DASHBOARD__LINK
@@ -68,6 +70,16 @@ class Scheduler(NoHTTP, distributed.scheduler.Scheduler):
             running = set(running)
             for task in [task for task in worker.processing if task.key not in running]:
                 self._reschedule(task.key, worker=address, stimulus_id="retire-" + address)
+
+    def leave_actors(self, address):
+        """Lets a worker retire that has actors, which end with it.  address: str."""
+        if address in self.workers:
+            self.workers[address].actors.clear()
+
+    def limit_memory(self, address, limit):
+        """What a worker may use from now on.  address: str; limit: int, bytes."""
+        if address in self.workers:
+            self.workers[address].memory_limit = limit
 
     async def settle(self, address):
         """Waits until all that a worker has finished is known here.  address: str."""

@@ -241,7 +241,7 @@ def dask(directory: str, certificate: str) -> None:
     sockets = listeners(1)
     port = sockets[0].getsockname()[1]
     environment = {"DASK_SCHEDULER_ADDRESS": "tls://127.0.0.1:%d" % port, "DASK_DISTRIBUTED__DASHBOARD__LINK": "",
-                   "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
+                   "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True", "SLURM_MEM_PER_NODE": "3000",
                    "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": os.path.join(share, "ca.pem")}
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
         environment["DASK_DISTRIBUTED__COMM__TLS__%s__CERT" % role] = os.path.join(share, "cert.pem")
@@ -290,6 +290,10 @@ def dask(directory: str, certificate: str) -> None:
     check("what ran has finished there", runs.result(DEADLINE) == ("runs", "0.1"), runs)
     check("its results are kept", kept.status == "finished" and kept.result(DEADLINE) == ("kept", "0.1"), kept)
 
+    node.start("0.1", 2)
+    dask_actor(node, client)
+    dask_count(node, client)
+
     node.kill("0.2")
     check("a worker that is killed leaves", node.said("left 0.2", seconds=10))
     check("its successor joins", node.start("0.2", 2))
@@ -304,6 +308,58 @@ def dask(directory: str, certificate: str) -> None:
     node.controller.channel.say("end")
     check("the scheduler ends in order", node.controller.wait() == 0, node.controller.output())
     node.host.close()
+
+
+class Counter:
+    """An actor."""
+
+    def __init__(self):
+        self.count = 0
+
+    def add(self, seconds):
+        import time
+
+        time.sleep(seconds)
+        self.count += 1
+        return self.count
+
+
+def dask_actor(node: Node, client) -> None:
+    """A worker with an actor that somebody holds retires; the call that runs finishes first."""
+    addresses = {worker["name"]: address for address, worker in client.scheduler_info(n_workers=-1)["workers"].items()}
+    task = client.submit(Counter, actor=True, workers=[addresses["0.1"]], allow_other_workers=False)
+    kept = client.submit(slow, 0, "beside an actor", workers=[addresses["0.1"]], allow_other_workers=True, pure=False)
+    kept.result(DEADLINE)
+    actor = task.result(DEADLINE)
+    check("an actor lives on its worker", actor.add(0).result(DEADLINE) == 1)
+    call = actor.add(12)
+    node.workers["0.1"].channel.say("retire")
+    check("a worker with an actor retires", node.workers["0.1"].wait() == 0, node.workers["0.1"].output())
+    check("and says so", "actor" in node.workers["0.1"].output(), node.workers["0.1"].output())
+    check("the call that ran has finished", call.result(DEADLINE) == 2)
+    check("results beside it are kept", kept.status == "finished" and kept.result(DEADLINE)[1] == "0.1", kept)
+    wait_for(lambda: task.status == "error")
+    check("who holds the actor is told", task.status == "error" and "Actor" in str(task.exception(DEADLINE)), task)
+
+
+def dask_count(node: Node, client) -> None:
+    """Workers learn how many they are, for their share of the memory."""
+
+    def limits():
+        info = client.scheduler_info(n_workers=-1)["workers"].values()
+        return {worker["name"]: worker["memory_limit"] for worker in info}
+
+    def limit(dask_worker):
+        return dask_worker.memory_manager.memory_limit, dask_worker.data.fast.n
+
+    before, inside = limits()["0.2"], client.run(limit)
+    for name in ("0.0", "0.2"):
+        node.workers[name].channel.say("count %d" % (2 * COUNT))
+    check("with twice as many each has half the memory",
+          wait_for(lambda: set(limits().values()) == {before // 2}), (before, limits()))
+    check("and begins to spill at half as much",
+          all(abs(inside[key][k] / 2 - now) < 2 for key, value in client.run(limit).items() for k, now in enumerate(value)),
+          (inside, client.run(limit)))
 
 
 def refuses(port: int, share: str) -> bool:
