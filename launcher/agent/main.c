@@ -92,6 +92,9 @@ static int prepare(struct agent *agent, const char *options, const char *config)
 	if (read_place(agent) < 0)
 		return complain(
 			"not inside a step of Slurm: jupyter-launch starts this program");
+	/* They are the head's alone, and in nobody's environment from here on. */
+	agent->spawn_id = copy(agent->environment, JOB_ENV_SPAWN_ID);
+	agent->hub_uid = copy(agent->environment, JOB_ENV_HUB_UID);
 	if (job_env_restore(agent->environment) < 0)
 		return complain(strerror(errno));
 	if (options_decode(options, &agent->options, &reason) < 0 ||
@@ -177,6 +180,8 @@ int main(int argc, char *argv[])
 	settings_destroy(agent.settings);
 	options_clear(&agent.options);
 	env_destroy(agent.environment);
+	free(agent.spawn_id);
+	free(agent.hub_uid);
 	free(agent.job_id);
 	free(agent.step_id);
 	free(agent.node);
