@@ -59,7 +59,7 @@ static void do_without(struct hub *hub, const char *words)
 		head_say(hub->head, "not in the hub: %s; the session begins without it", words);
 		/* It may have got further than we know. */
 		hub_child_say(hub->child, hub_event_ended(true, words));
-		hub_child_close(hub->child);
+		hub_child_finish(hub->child);
 		decide(hub);
 		return;
 	}
@@ -339,6 +339,7 @@ bool head_hub_end(struct head *head, void (*done)(void *head))
 	if (hub_child_say(hub->child, hub_event_ended(session->state == SESSION_FAILED,
 						      session->reason)) < 0)
 		return false;
+	hub_child_finish(hub->child);
 	loop_timer_set(hub->patience, END_PATIENCE_MS);
 	return true;
 }

@@ -30,7 +30,7 @@ struct hub_child {
 	size_t queued;
 	char *line;
 	size_t used;
-	bool too_long, closing;
+	bool too_long, finishing;
 	unsigned deaths;
 	int64_t started;
 };
@@ -74,10 +74,7 @@ static void flush(struct hub_child *child)
 		child->queued -= (size_t) sent;
 		memmove(child->queue, child->queue + sent, child->queued);
 	}
-	if (child->queued == 0 && child->closing)
-		close_in(child);
-	else
-		loop_fd_events(child->in_watch, child->queued > 0 ? EPOLLOUT : 0);
+	loop_fd_events(child->in_watch, child->queued > 0 ? EPOLLOUT : 0);
 }
 
 static void on_writable(uint32_t events, void *arg)
@@ -166,7 +163,7 @@ static void on_exit_of_child(pid_t pid, int status, void *arg)
 	describe(status, how, sizeof(how));
 	if (loop_now() - child->started > STABLE_MS)
 		child->deaths = 0;
-	if (child->closing || ++child->deaths > HUB_CHILD_RESTARTS_MAX) {
+	if (child->finishing || ++child->deaths > HUB_CHILD_RESTARTS_MAX) {
 		child->callbacks.gone(how, child->callbacks.arg);
 		return;
 	}
@@ -239,7 +236,7 @@ int hub_child_say(struct hub_child *child, json_t *event)
 	int rc = -1;
 
 	json_decref(event);
-	if (!text || child->in < 0 || child->closing || size + 1 > HUB_CHILD_LINE_MAX ||
+	if (!text || child->in < 0 || child->finishing || size + 1 > HUB_CHILD_LINE_MAX ||
 	    child->queued + size + 1 > HUB_CHILD_QUEUE_MAX)
 		goto out;
 	char *queue = realloc(child->queue, child->queued + size + 1);
@@ -256,11 +253,10 @@ out:
 	return rc;
 }
 
-void hub_child_close(struct hub_child *child)
+void hub_child_finish(struct hub_child *child)
 {
-	child->closing = true;
-	if (child->in >= 0 && child->queued == 0)
-		close_in(child);
+	child->finishing = true;
+	loop_timer_set(child->timer, -1);
 }
 
 struct hub_child *hub_child_create(struct loop *loop, const struct hub_child_options *options,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `jupyter-hub-callback run` as the head's child: lines of JSON to it and from it, bounded; one
- * that dies is started again.  In the head's event loop, as the user.
+ * that dies is started again.  In the head's event loop, with SIGPIPE
+ * ignored, as the user.
  */
 #ifndef HEAD_HUB_CHILD_H
 #define HEAD_HUB_CHILD_H
@@ -48,7 +49,8 @@ void hub_child_destroy(struct hub_child *child); /* kills it; accepts NULL */
 /* Takes the event (also on failure).  0, or -1: it is not running, or does not read. */
 int hub_child_say(struct hub_child *child, json_t *event);
 
-/* No more will be said: it may end when it has done what is under way. */
-void hub_child_close(struct hub_child *child);
+/* No more will be said, and it ends by itself when it has done what it was told: it is not
+ * started again. */
+void hub_child_finish(struct hub_child *child);
 
 #endif
