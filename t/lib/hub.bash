@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 #
 # What the bats files about JupyterHub share, on top of session.bash: a real hub on the
 # cluster's login host, its REST interface, and what of a hub's secrets is to be found where.
