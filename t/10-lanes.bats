@@ -217,7 +217,7 @@ has_ended() { [[ ! -e /proc/$1/exe ]]; }
 		[[ $(awk -v status=1 -f "$TOP/t/lib/tap.awk" tap | tee /dev/stderr | tail -n 1) == "1 2 1" ]]
 		grep -q '^# .*what went wrong' tap
 	)
-	local python=${SJ_HUB_ROOT:-/opt/spank-jupyter}/hub/bin/python
+	local python=${CLUSTER_HUB_VENV:-/opt/spank-jupyter/hub}/bin/python
 	[[ -x $python ]] || skip "no pytest here"
 	cat >"$WORLD/tests/test_more.py" <<-'END'
 		import pytest

@@ -2,9 +2,9 @@
 # shellcheck shell=bash disable=SC2034
 #
 # Brings what this machine lacks: Debian packages, the Jupyter stack and the hub from
-# PyPI in virtual environments of their own, and the hub's proxy and a browser's driver
-# from npm.  Sourced by contrib/quickstart and t/run, which run as root, and by
-# t/bench/relay.sh; nothing is done where all is there already.
+# PyPI in virtual environments of their own, and the hub's proxy from npm.  Sourced by
+# contrib/quickstart and t/run, which run as root, and by t/bench/relay.sh; nothing is done
+# where all is there already.
 
 BUILD_PACKAGES=(build-essential autoconf automake libtool pkg-config
 	libslurm-dev libzmq3-dev libjansson-dev libmunge-dev libinih-dev libcurl4-openssl-dev
@@ -26,9 +26,10 @@ VENV_UNREACHABLE=3
 
 # The last configurable-http-proxy that Debian 12's nodejs (18) can run.
 PROXY_VERSION=5.0.1
-# One that it can run, too.
-PLAYWRIGHT_VERSION=1.60.0
 NPM_SECONDS=300
+
+# What drives Debian's chromium in the tests of the hub; the last that nodejs 18 can run.
+PLAYWRIGHT_VERSION=1.61.1
 
 # need_packages NAME...: installs those that are not installed.
 need_packages() {
@@ -142,40 +143,48 @@ venv_make() {
 		venv_stamp "$2" >"$1/spank-jupyter.stamp"
 }
 
-# need_browser DIR: chromium, and playwright-core in DIR/node_modules, which drives it.
-need_browser() {
-	need_packages chromium || return
-	need_npm "$1" "playwright-core@$PLAYWRIGHT_VERSION"
+# need_proxy DIR: configurable-http-proxy in DIR/node_modules, with node and npm of whatever
+# origin.
+need_proxy() {
+	need_npm "$1" proxy_install
 }
 
-# need_proxy DIR: configurable-http-proxy in DIR/node_modules.
-need_proxy() { need_npm "$1" "configurable-http-proxy@$PROXY_VERSION"; }
+# need_playwright DIR: playwright-core in DIR/node_modules; it downloads no browser.
+need_playwright() {
+	need_npm "$1" playwright_install
+}
 
-# need_npm DIR PACKAGE: in DIR/node_modules, with node and npm of whatever origin.
+# need_npm DIR INSTALL: INSTALL with DIR, by one at a time.
 need_npm() {
 	local lock status=0
 	{ command -v node && command -v npm; } >/dev/null || need_packages nodejs npm || return
 	mkdir -p "$(dirname "$1")"
 	exec {lock}>"$1.lock"
 	flock -w 900 "$lock" || return 1
-	npm_install "$1" "$2" || status=1
+	"$2" "$1" || status=1
 	exec {lock}>&-
 	return "$status"
 }
 
-# proxy_install DIR: the proxy with what there is, as anybody.
-proxy_install() { npm_install "$1" "configurable-http-proxy@$PROXY_VERSION"; }
+# proxy_install DIR: the same with what there is, as anybody.
+proxy_install() {
+	npm_install "$1" configurable-http-proxy "$PROXY_VERSION"
+}
 
-# npm_install DIR PACKAGE: into a directory of its own that gets its name when it is whole.
+playwright_install() {
+	npm_install "$1" playwright-core "$PLAYWRIGHT_VERSION"
+}
+
+# npm_install DIR PACKAGE VERSION: into a directory of its own that gets its name when it is whole.
 npm_install() {
 	local part
-	[[ $(cat "$1/version" 2>/dev/null) != "$2" ]] || return 0
+	[[ $(cat "$1/version" 2>/dev/null) != "$3" ]] || return 0
 	command -v npm >/dev/null || { echo "npm is not installed" >&2 && return 1; }
 	mkdir -p "$(dirname "$1")"
 	part=$(mktemp -d "$1.XXXXXX")
 	if timeout "$NPM_SECONDS" npm install --prefix "$part" --no-audit --no-fund \
-		--loglevel=error --ignore-scripts "$2" </dev/null >"$part/log" 2>&1; then
-		echo "$2" >"$part/version"
+		--loglevel=error --ignore-scripts "$2@$3" </dev/null >"$part/log" 2>&1; then
+		echo "$3" >"$part/version"
 		chmod 0755 "$part"
 		rm -rf "$1"
 		mv -T "$part" "$1"

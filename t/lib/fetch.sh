@@ -7,7 +7,7 @@
 
 HUB_ROOT=${SPANK_JUPYTER_HUB:-/opt/spank-jupyter}
 HUB_PROXY_DIR=$HUB_ROOT/configurable-http-proxy
-BROWSER_DIR=$HUB_ROOT/playwright
+BROWSER_DIR=${SPANK_JUPYTER_PLAYWRIGHT:-$HUB_ROOT/playwright}
 FETCH_PIDS=()
 
 # The Jupyter of the sessions.
@@ -24,7 +24,11 @@ fetch_hub-5() { need_venv "$HUB_ROOT/hub-5" "$TOP/contrib/requirements-hub-5.txt
 
 fetch_hub-4() { need_venv "$HUB_ROOT/hub-4" "$TOP/contrib/requirements-hub-4.txt"; }
 
-fetch_browser() { need_browser "$BROWSER_DIR"; }
+# Chromium, and what drives it.
+fetch_browser() {
+	need_packages chromium
+	need_playwright "$BROWSER_DIR"
+}
 
 # Jupyter from Debian, where PyPI cannot be reached.
 fetch_debian() { need_packages "${DEBIAN_JUPYTER_PACKAGES[@]}"; }

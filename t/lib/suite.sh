@@ -2,9 +2,10 @@
 # shellcheck shell=bash disable=SC2034
 #
 # The tests that need a private Slurm: the files of the bats suite, each a job of
-# t/lib/lanes.sh on its lane's cluster, and the quickstart.  Sourced by t/run.  Tags in a
-# file (# bats file_tags=...) say what it needs: without:cluster, without:stack, needs:hub,
-# needs:hub-5, needs:hub-4, needs:browser, and, by default, a cluster and the stack.
+# t/lib/lanes.sh on its lane's cluster, and the quickstart.  Sourced by t/run.  By default a
+# file needs a cluster and the stack; tags in it (# bats file_tags=...) say without:cluster,
+# without:stack, needs:hub, needs:hub-5, needs:hub-4, needs:browser.  Who loads lib/hub or
+# lib/browser needs these.
 
 # Seconds for one file, and for a quickstart.
 BATS_BOUND=900
@@ -38,7 +39,7 @@ job_needs() {
 		[[ -e $TOP/t/$1.bats ]] || return
 		case $2 in
 		cluster | stack) ! bats_tagged "$1" "without:$2" ;;
-		*) bats_tagged "$1" "needs:$2" ;;
+		*) bats_tagged "$1" "needs:$2" || grep -qxF "load lib/$2" "$TOP/t/$1.bats" ;;
 		esac
 		;;
 	esac
@@ -110,7 +111,7 @@ bats_run() {
 	done
 	export CLUSTER_INSTANCE
 	export CLUSTER_HUB_VENV=$HUB_ROOT/hub CLUSTER_HUB_PROXY=$HUB_PROXY_DIR
-	export SJ_HUB_ROOT=$HUB_ROOT SJ_BROWSER=$BROWSER_DIR
+	export SPANK_JUPYTER_PLAYWRIGHT=$BROWSER_DIR
 	if job_needs "$1" cluster; then
 		cluster_begin "$1"
 	fi
