@@ -247,7 +247,13 @@ has_ended() { [[ ! -e /proc/$1/exe ]]; }
 	)
 }
 
-@test "a name that is no test is refused, and so is a wrong number of lanes" {
+@test "a second t/run in the same build is refused, and so are wrong names and numbers" {
+	mkdir "$TREE/build"
+	exec 8>"$TREE/build/run.lock"
+	flock 8
+	run in_tree 2 "$TREE/t/run" bats 8>&-
+	[[ $status -eq 1 && $output == *"another one is at work in $TREE/build"* ]]
+	exec 8>&-
 	run in_tree 2 "$TREE/t/run" nosuch
 	[[ $status -eq 2 && $output == *"'nosuch'"* ]]
 	run in_tree many "$TREE/t/run" bats

@@ -130,7 +130,6 @@ cluster_begin() {
 	export CLUSTER_PLUGSTACK
 	# Tests write the site's settings: each cluster has its own.
 	export CLUSTER_SITE=$PREFIX/etc/spank-jupyter
-	mkdir -p "$CLUSTER_SITE"
 	"$CLUSTER" status >>"$STEP_LOG" 2>&1 || status=$?
 	if [[ $status -eq 3 ]]; then
 		echo "$1" >"$mine"

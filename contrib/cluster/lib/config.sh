@@ -38,19 +38,10 @@ config_write() {
 		state_save
 		CONFIG_CHANGED=1
 	fi
-	site_copy
 	slurm_conf_print "$owner" | file_write "$STATE/etc/slurm.conf"
 	# For srun --mpi=pmix: each node's place for PMIx' files, which enter mounts there.
 	mkdir -p "$STATE/pmix"
 	echo "PMIxCliTmpDirBase=$STATE/pmix" | file_write "$STATE/etc/mpi.conf"
-}
-
-# A site's settings that change while others use the same software: see enter.
-site_copy() {
-	if [[ -n ${CLUSTER_SITE-} && $MOUNTNS -eq 1 && ! -e $STATE/site-of ]]; then
-		cp -rT -- "$CLUSTER_SITE" "$STATE/site"
-		printf '%s\n' "$CLUSTER_SITE" | file_write "$STATE/site-of"
-	fi
 }
 
 config_reread() { host_command login scontrol reconfigure; }
