@@ -51,9 +51,12 @@ need_packages() {
 }
 
 # An index as old as a machine's image names versions that are gone from the
-# archive, so a failed installation is tried once more with a new index.
+# archive, so a failed installation is tried once more with a new index.  One at a time: the
+# first to end would take apt_run's policy away from the others.
 packages_install() {
-	local log status=0
+	local log status=0 lock
+	exec {lock}>/run/lock/spank-jupyter-apt
+	flock -w 900 "$lock" || return 1
 	log=$(mktemp)
 	if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
 		apt_run "$log" update || true
@@ -64,15 +67,13 @@ packages_install() {
 		apt_reason "$log" "$@" >&2
 	fi
 	rm -f "$log"
+	exec {lock}>&-
 	return "$status"
 }
 
-# apt_run LOG ARGUMENTS...: with no question asked and no daemon started.  One at a time:
-# the first to end would take the policy away from the others.
+# apt_run LOG ARGUMENTS...: with no question asked and no daemon started.
 apt_run() (
 	policy=/usr/sbin/policy-rc.d
-	exec 9>/run/lock/spank-jupyter-apt
-	flock -w 900 9
 	if [[ ! -e $policy ]]; then
 		trap 'rm -f "$policy"' EXIT
 		trap 'exit 1' HUP INT TERM

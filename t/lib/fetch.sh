@@ -20,9 +20,16 @@ fetch_hub() {
 	need_proxy "$HUB_PROXY_DIR"
 }
 
-fetch_hub-5() { need_venv "$HUB_ROOT/hub-5" "$TOP/contrib/requirements-hub-5.txt"; }
+# One release after the other: the first is needed most.
+fetch_hub-5() {
+	fetch_after hub
+	need_venv "$HUB_ROOT/hub-5" "$TOP/contrib/requirements-hub-5.txt"
+}
 
-fetch_hub-4() { need_venv "$HUB_ROOT/hub-4" "$TOP/contrib/requirements-hub-4.txt"; }
+fetch_hub-4() {
+	fetch_after hub-5
+	need_venv "$HUB_ROOT/hub-4" "$TOP/contrib/requirements-hub-4.txt"
+}
 
 # Chromium, and what drives it.
 fetch_browser() {
@@ -63,6 +70,9 @@ fetch_interrupt() {
 		wait "$pid" 2>/dev/null || true
 	done
 }
+
+# fetch_after NAME: once that has ended, where it is asked for.
+fetch_after() { [[ ! -e $LOGS/fetch/$1.lock ]] || flock -s "$LOGS/fetch/$1.lock" true; }
 
 fetch_is_ready() { flock -n -s "$LOGS/fetch/$1.lock" true; }
 
