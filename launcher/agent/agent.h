@@ -18,7 +18,9 @@ struct agent {
 	struct settings *settings;
 	const char *config; /* the settings' path as it was given, or NULL */
 	struct options options;
-	struct env *environment; /* the job's own, restored */
+	struct env
+		*environment; /* the job's own, restored; with --jupyter-init what that left */
+	struct env *before_init; /* NULL: there is no such file, or it has not ended */
 	double triggered;	 /* unix seconds */
 	size_t rank, ranks;
 	char *job_id;  /* digits */

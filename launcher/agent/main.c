@@ -177,6 +177,7 @@ int main(int argc, char *argv[])
 	settings_destroy(agent.settings);
 	options_clear(&agent.options);
 	env_destroy(agent.environment);
+	env_destroy(agent.before_init);
 	free(agent.job_id);
 	free(agent.step_id);
 	free(agent.node);
