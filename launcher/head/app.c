@@ -10,6 +10,7 @@
 
 #include "common/text.h"
 #include "launcher/agent/memory.h"
+#include "launcher/agent/init_change.h"
 #include "launcher/head/environment.h"
 #include "launcher/head/head.h"
 #include "launcher/head/hub.h"
@@ -208,8 +209,12 @@ static void on_init_done(struct env *environment, const char *why, void *arg)
 		head_fail(head, why);
 		return;
 	}
-	env_destroy(head->agent->environment);
+	head->agent->before_init = head->agent->environment;
 	head->agent->environment = environment;
+	if (head->agent->options.workers &&
+	    init_change_write(head->runtime.fd, head->agent->before_init, environment) < 0)
+		head_log(head, LOG_WARNING, "what --jupyter-init has changed: %s",
+			 strerror(errno));
 	head_workers_begin(head);
 }
 
