@@ -108,7 +108,7 @@ teardown_file() {
 
 @test "an unmodified batchspawner's server, and its token is not the workers'" {
 	local config=$BATS_TEST_TMPDIR/config.py pid workers=0
-	echo 'c.SlurmSpawner.batch_submit_cmd += " --nodes=2 --jupyter-workers=dask:1"' >"$config"
+	echo 'c.SlurmSpawner.batch_submit_cmd = "sbatch --parsable --jupyter=singleuser -N2 --jupyter-workers=dask:1"' >"$config"
 	hub_up CLUSTER_HUB_SPAWNER=batchspawner CLUSTER_HUB_CONFIG="$config"
 	hub_spawn "$ALICE"
 	hub_spawned "$ALICE"
