@@ -127,8 +127,9 @@ static void crashed(struct server *server, const char *how)
 		server->crashes = 0;
 	server->served_since = 0;
 	server->crashes++;
-	if ((!server->has_served && !server->options->patient) ||
-	    server->crashes > server->options->restarts_max) {
+	bool for_good =
+		!server->has_served && (!server->options->patient || server->verdict.text[0]);
+	if (for_good || server->crashes > server->options->restarts_max) {
 		end(server, false, reason.text);
 		return;
 	}

@@ -164,3 +164,23 @@ misbehaving_end() {
 		BAD_HUB_DIR=
 	fi
 }
+
+# The hub of the file's tests, started by the first that needs it.
+need_hub() {
+	if [[ $(cat "$CLUSTER_STATE_DIR/hub/kind" 2>/dev/null) != "$*" ]]; then
+		hub_up "$@"
+		echo "$*" >"$CLUSTER_STATE_DIR/hub/kind"
+	else
+		hub_start "$@"
+	fi
+}
+
+# The server is no child of the head's that was there first: that is the hub's callback.
+server_pid_of_hub() {
+	pgrep -f -P "$(session_get "$1" 'r["head"]["pid"]')" jupyterhub-singleuser
+}
+
+# adopted SBATCH_ARGUMENTS...: a job of alice's own that the hub is asked to take.
+adopted() {
+	submit --jupyter=lab --jupyter-hub="$HUB_URL" "$@" --wrap 'sleep 600'
+}
