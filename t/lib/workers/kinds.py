@@ -111,11 +111,15 @@ def ipyparallel(directory: str, _certificate: str) -> None:
     files = [os.path.join(security, "ipcontroller-client.json"), os.path.join(node.share, "ipcontroller-engine.json")]
     check("its files are private and alone", all(os.stat(path).st_mode & 0o777 == 0o600 for path in files)
           and len(os.listdir(security) + os.listdir(node.share)) == 2, os.listdir(node.share))
-    for number in range(COUNT):
+    for number in range(COUNT - 1):
         check("engine %d joins" % number, node.start("0.%d" % number))
 
     import ipyparallel as ipp
 
+    early = client_meanwhile(lambda: check("the last engine joins", node.start("0.%d" % (COUNT - 1))))
+    wait_for(lambda: len(early.ids) == COUNT, 10)
+    check("a client that was connecting meanwhile has it too", early.ids == list(range(COUNT)), early.ids)
+    early.close()
     client = ipp.Client()
     check("ipp.Client() has them without arguments", client.ids == list(range(COUNT)), client.ids)
     names = client[:].apply_sync(os.getenv, "SPANK_JUPYTER_WORKER")
@@ -179,6 +183,27 @@ def ipyparallel(directory: str, _certificate: str) -> None:
     complaints = [line for line in node.controller.output().splitlines() if "missed a beat" not in line]
     check("and has nothing to complain of but a slow machine", not complaints, complaints)
     node.host.close()
+
+
+def client_meanwhile(step):
+    """An ipyparallel.Client; step() is called when it has its answer of the hub and no notifications yet."""
+    import ipyparallel as ipp
+    import zmq
+    from ipyparallel import util
+
+    connect = util.connect
+    steps = [step]
+
+    def connect_after_step(sock, *args, **kwargs):
+        if sock.type == zmq.SUB and steps:
+            steps.pop()()
+        return connect(sock, *args, **kwargs)
+
+    util.connect = connect_after_step
+    try:
+        return ipp.Client()
+    finally:
+        util.connect = connect
 
 
 def wait_for(condition, seconds: float = DEADLINE) -> bool:
