@@ -218,6 +218,8 @@ static int take_place(struct hub *hub, struct reason *reason)
 	}
 	head->server_options.base = hub->place.base;
 	head->server_options.tls = hub->place.tls;
+	/* JupyterHub's server gives up when the hub is away while it starts. */
+	head->server_options.patient = true;
 	return 0;
 }
 

@@ -126,7 +126,8 @@ static void crashed(struct server *server, const char *how)
 		server->crashes = 0;
 	server->served_since = 0;
 	server->crashes++;
-	if (!server->has_served || server->crashes > server->options->restarts_max) {
+	if ((!server->has_served && !server->options->patient) ||
+	    server->crashes > server->options->restarts_max) {
 		end(server, false, reason.text);
 		return;
 	}

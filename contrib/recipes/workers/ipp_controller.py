@@ -393,7 +393,8 @@ class Controller(controller_app.IPController):
         if words[:1] == ["expect"]:
             self.loop.add_callback(files_check, int(words[1]))
         elif words[:1] == ["gone"]:
-            self.loop.add_callback(self.hub.gone, words[1])
+            for worker in words[1:]:
+                self.loop.add_callback(self.hub.gone, worker)
         elif words == ["end"]:
             self.loop.add_callback(self.loop.stop)
 
@@ -409,9 +410,11 @@ def files_check(engines):
 
 def controller(channel, sockets):
     """The controller's process.  channel: preload.Channel; sockets: [listening socket.socket]."""
+    if not sockets:
+        sys.exit("ipcontroller: it was given no listening sockets: its recipe needs ports = 8")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
-    ip = sockets[0].getsockname()[0] if sockets else os.environ["SPANK_JUPYTER_IP"]
+    ip = sockets[0].getsockname()[0]
     zmq.Context.instance(io_threads=IO_THREADS)
     SessionHub.channel = channel
     controller_app.Hub = SessionHub
