@@ -6,11 +6,12 @@
 
 bats_require_minimum_version 1.5.0
 load lib/common
+load lib/session
 load lib/hub
 load lib/hub-load
 
-setup_file() {
-	need_hub
+setup() {
+	hub_need
 }
 
 teardown_file() {

@@ -11,12 +11,11 @@ load lib/session
 load lib/hub
 load lib/browser
 
-setup_file() {
-	need_hub
-	need_browser
-}
-
 setup() {
+	hub_need
+	browser_need
+	browser_forget
+	hub_settings "hub_user = $HUB_USER"
 	# On one line: what is typed into a cell is not indented then.
 	DASK="from distributed import Client; c = Client(); c.wait_for_workers(4, timeout=90)"
 	DASK+="; r = c.run(lambda: (__import__('socket').gethostname(), __import__('os').getpid()))"
@@ -26,6 +25,10 @@ setup() {
 teardown() {
 	jobs_cancel
 	config_restore
+	browser_forget
+}
+
+teardown_file() {
 	hub_down
 }
 
@@ -40,16 +43,6 @@ cell() {
 	/usr/bin/python3 -c 'import json, sys; print(json.dumps(["run", sys.argv[1]]))' "$1"
 }
 
-# The job of a user's only server, as the queue has it.
-only_job() {
-	"$CLUSTER" run -- squeue -h -u "$ALICE" -o %A
-}
-
-job_and_processes_gone() { # JOB
-	wait_until 60 job_has_ended "$1"
-	nothing_left
-}
-
 # form_to_end: the form, progress, JupyterLab, a cell on every worker, stop.
 form_to_end() {
 	local result form job
@@ -58,12 +51,12 @@ form_to_end() {
 	result=$(browser "$(steps "[\"login\", \"$ALICE\"]" "$form" "$(cell "$DASK")")")
 	echo "$result"
 	assert_equal "$(found "$result" 'f["output"]')" "ANSWER 4 2"
-	job=$(only_job)
+	job=$(hub_job "$ALICE")
 	# The page has told what it waited for.
 	[[ $(found "$result" 'f["progress"]') == *"Job $job"* ]]
 	assert_equal "$("$CLUSTER" run -- squeue -h -j "$job" -o %D)" 2
 	browser "$(steps "[\"login\", \"$ALICE\"]" '["stop"]')"
-	job_and_processes_gone "$job"
+	hub_stopped "$job"
 }
 
 @test "by sbatch: the form, progress, JupyterLab, a cell on every worker; stopped, nothing is left" {
@@ -91,23 +84,19 @@ form_to_end() {
 	result=$(browser "$(steps "[\"login\", \"$ALICE\"]" '["start"]' "$(cell "$DASK")")")
 	echo "$result"
 	assert_equal "$(found "$result" 'f["output"]')" "ANSWER 4 2"
-	job=$(only_job)
+	job=$(hub_job "$ALICE")
 	browser "$(steps "[\"login\", \"$ALICE\"]" '["stop"]')"
-	job_and_processes_gone "$job"
+	hub_stopped "$job"
 }
 
 @test "a user's own job is adopted and opened through the hub; another user cannot open it" {
 	local result job
-	{
-		cat "$TOP/contrib/spank-jupyter.conf.example"
-		printf '[site]\nhub_user = sjhub%s\n' "${CLUSTER_INSTANCE#0}"
-	} | config_write
-	hub_up
+	hub_up CLUSTER_HUB_SUBMIT=sbatch
 	# The hub has to know the user.
 	browser "$(steps "[\"login\", \"$ALICE\"]")"
 	job=$(submit -N2 --ntasks-per-node=1 --time=20 --jupyter=lab --jupyter-workers=dask:2 \
 		--jupyter-hub="$HUB_URL" --wrap 'sjupyter wait')
-	wait_until 120 hub_server_is "$ALICE" "job-$job" 's["ready"]' True
+	wait_until 120 hub_server_is "$ALICE" "job-$job" ready
 	result=$(browser "$(steps "[\"login\", \"$ALICE\"]" "[\"open\", \"job-$job\"]" "$(cell "$DASK")")")
 	echo "$result"
 	assert_equal "$(found "$result" 'f["output"]')" "ANSWER 4 2"
@@ -119,5 +108,5 @@ form_to_end() {
 	result=$(browser "$(steps "[\"visit\", \"/user/$ALICE/job-$job/lab\"]")")
 	[[ $(found "$result" 'f["text"]') != *Launcher* ]]
 	browser "$(steps "[\"login\", \"$ALICE\"]" "[\"stop_named\", \"job-$job\"]")"
-	job_and_processes_gone "$job"
+	hub_stopped "$job"
 }

@@ -5,11 +5,12 @@
 # in bats' processes, as root; the browser runs as $BOB, with a profile that is gone afterwards.
 
 BROWSER_SECONDS=420
+PLAYWRIGHT=${SPANK_JUPYTER_PLAYWRIGHT:-/opt/spank-jupyter/playwright}
 
-# need_browser: skips the file where the browser, or what drives it, can be had from nowhere.
-need_browser() {
-	need_packages chromium || skip "no chromium from Debian"
-	need_playwright "$PLAYWRIGHT" || skip "no playwright-core from npm"
+# browser_need: skips the test where the browser, or what drives it, can be had from nowhere.
+browser_need() {
+	need_packages chromium >&2 || skip "chromium cannot be installed"
+	need_playwright "$PLAYWRIGHT" >&2 || skip "playwright-core cannot be installed"
 }
 
 # Whether an unprivileged process may make namespaces, in which Chromium locks itself up.
@@ -34,6 +35,13 @@ browser() {
 		"$HUB_URL" <<<"$1" || status=$?
 	rm -rf "$directory"
 	return "$status"
+}
+
+# browser_forget: what JupyterLab keeps of the notebooks that were open, which it would open again.
+browser_forget() {
+	local home
+	home=$(home_of "$ALICE")
+	rm -rf "$home/.jupyter/lab/workspaces" "$home"/Untitled*.ipynb
 }
 
 # found JSON EXPRESSION: Python's, of what the browser has found, f.

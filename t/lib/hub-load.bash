@@ -10,9 +10,13 @@ LOAD_PROGRAM=$TOP/t/bench/callback/callbacks.py
 
 # load_hub_up: a hub with nothing in it, whose jobs are none.
 load_hub_up() {
-	local ip
 	"$CLUSTER" hub down
 	CLUSTER_HUB_CONFIG=$TOP/t/bench/callback/hub_config.py "$CLUSTER" hub up
+	load_addresses
+}
+
+load_addresses() {
+	local ip
 	ip=$("$CLUSTER" run -- getent ahostsv4 login | awk 'NR == 1 { print $1 }')
 	LOAD_API=http://$ip:$((8002 + CLUSTER_INSTANCE * 10))/hub/api
 }
