@@ -97,6 +97,9 @@ struct session {
 	char *runtime_dir; /* node-local, on head_node */
 	char *log;	   /* path of session.log */
 	unsigned server_restarts;
+	char *notebook;	      /* that is executed, by --jupyter=run */
+	char *output;	      /* the executed one */
+	unsigned cell, cells; /* that runs, or has been the last, of how many; 0: none yet */
 	struct session_node *nodes;
 	size_t node_count;
 	struct session_workers *workers; /* by session_workers_add() */

@@ -110,6 +110,8 @@ const struct session_text session_texts[] = {
 	{NULL, "reason", offsetof(struct session, reason), is_sentence, true},
 	{NULL, "url", offsetof(struct session, url), is_url, false},
 	{NULL, "log", offsetof(struct session, log), is_path, false},
+	{"notebook", "path", offsetof(struct session, notebook), is_path, false},
+	{"notebook", "output", offsetof(struct session, output), is_path, false},
 	{"endpoint", "ip", offsetof(struct session, ip), is_address, false},
 	{"head", "node", offsetof(struct session, head_node), session_node_name_valid, false},
 	{"head", "runtime_dir", offsetof(struct session, runtime_dir), is_path, false},
