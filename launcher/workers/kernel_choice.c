@@ -79,7 +79,7 @@ int kernel_choose(const struct settings *settings, const char *name,
 	if (file == NULL) {
 		kernelspec_names((const char *const *) pythons, environment, names);
 		reason_set(reason,
-			   "--jupyter=kernel:%s: there is no such kernelspec on this node; "
+			   "the kernel %s: there is no such kernelspec on this node; "
 			   "there are: %s",
 			   text_excerpt(name, shown, sizeof(shown)), names);
 		errno = ENOENT;
