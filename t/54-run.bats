@@ -246,8 +246,8 @@ for cell in json.load(open(sys.argv[1]))['cells']: print(cell['metadata'].get('t
 	need_nodes 2
 	config_write <<-'END'
 		[workers half]
-		worker = /bin/sh -c 'test $$SLURMD_NODENAME != n2 && exec sleep 600'
-		ready_timeout = 5
+		worker = /bin/sh -c 'test $$SLURMD_NODENAME != n2 && sleep 3 && echo ready >&$$SPANK_JUPYTER_FD && exec sleep 600'
+		ready_timeout = 2:00
 		restarts = 0
 	END
 	notebook 'print("begun")'
@@ -255,6 +255,8 @@ for cell in json.load(open(sys.argv[1]))['cells']: print(cell['metadata'].get('t
 	wait_until 60 session_is "$job" ended
 	outputs_have "$job" "stream  begun"
 	job_log_has "$job" "jupyter: executing nb.ipynb, but half: "
+	run session_get "$job" 'r["workers"][0]["ready"], r["workers"][0]["expected"]'
+	assert_equal "$output" "1 2"
 }
 
 @test "without kernelspec it is python3; one that is not there is named with those that are" {

@@ -173,14 +173,8 @@ int run_app_start(struct run_app *app, struct reason *reason)
 /* Whether more of what was asked for may still come. */
 static bool is_coming(const struct head *head)
 {
-	const struct session *session = record_session(head->record);
-
-	if (head->nodes_up + head->nodes_lost < head->agent->ranks)
-		return true;
-	for (size_t i = 0; i < session->workers_count; i++)
-		if (strcmp(session->workers[i].state, "starting") == 0)
-			return true;
-	return false;
+	return head->nodes_up + head->nodes_lost < head->agent->ranks ||
+	       !head_workers_settled(head);
 }
 
 /* The first kind that has no worker at all. */

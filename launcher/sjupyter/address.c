@@ -189,7 +189,9 @@ int address_print(const struct session *session, int state_fd, struct reason *re
 	char *whole, *token;
 
 	if (session->notebook) {
-		printf("executing %s, the result goes to %s\n", session->notebook,
+		bool is_over = session_state_final(session->state);
+		printf("%s %s, the result %s %s\n", is_over ? "executed" : "executing",
+		       session->notebook, is_over ? "is in" : "goes to",
 		       session->output ? session->output : "a file");
 		return 0;
 	}

@@ -169,12 +169,15 @@ class Run:
         self.client.set_widgets_metadata()
 
     async def end_kernel(self, now):
-        """Ends it if it lives, at once or in order."""
+        """Ends it if it lives, at once or in order: whatever happens, the notebook has its end already."""
         if self.manager is None or not self.manager.has_kernel:
             return
-        if self.client.kc is not None:
-            self.client.kc.stop_channels()
-        await self.manager.shutdown_kernel(now=now)
+        try:
+            if self.client.kc is not None:
+                self.client.kc.stop_channels()
+            await self.manager.shutdown_kernel(now=now)
+        except Exception:
+            traceback.print_exc()
 
     def mark(self, name, words):
         """The cell that runs gets an error as its last output."""

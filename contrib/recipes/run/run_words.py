@@ -5,6 +5,7 @@ import os
 import re
 
 EVENTS_FD = 3
+TEXT_MAX = 900  # characters of a text that is told: the head takes lines of 4096 bytes
 LINE_MAX = 700  # characters of a line in the job's log
 WORDS_MAX = 300  # of what a kernel says of an error, in a reason
 SOURCE_MAX, TRACEBACK_MAX = 60, 120  # lines of a failed cell there
@@ -17,6 +18,8 @@ class Failure(Exception):
 
 def tell(event, **fields):
     """Tells the head; when that has gone there is nobody to tell."""
+    if "text" in fields:
+        fields["text"] = fields["text"][:TEXT_MAX]
     line = json.dumps({"event": event, **fields}, ensure_ascii=False) + "\n"
     try:
         os.write(EVENTS_FD, line.encode("utf-8", "replace"))
