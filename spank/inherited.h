@@ -18,6 +18,11 @@
  * --export=NONE. */
 #define INHERITED_ALLOCATED_BY "SLURM_JUPYTER_ALLOCATED"
 
+/* What a JupyterHub gives a job for its session alone: names and values are good for one job.
+ */
+#define INHERITED_SPAWN_ID "SPANK_JUPYTER_SPAWN_ID"
+#define INHERITED_HUB_UID  "SPANK_JUPYTER_HUB_UID"
+
 /* All parameters of the notebook, encoded: Slurm itself hands on the last of a repeated option
  * alone.  Also a name that survives. */
 #define INHERITED_PARAMS "SLURM_JUPYTER_PARAMS"

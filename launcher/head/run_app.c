@@ -204,9 +204,19 @@ void run_app_update(struct run_app *app)
 		/* It is in the midst of telling us something: its end is waited for. */
 		head_begin_end(app->head, SESSION_FAILED, reason.text);
 		run_program_stop(app->program, NOT_BEGUN_GRACE_MS);
-	} else if (run_program_go(app->program) < 0) {
-		head_log(app->head, LOG_WARNING, "the notebook's program: %s", strerror(errno));
+		return;
 	}
+	const struct session *session = record_session(app->head->record);
+	if (session->state == SESSION_DEGRADED)
+		run_app_degraded(app, session->reason ? session->reason : "");
+	if (run_program_go(app->program) < 0)
+		head_log(app->head, LOG_WARNING, "the notebook's program: %s", strerror(errno));
+}
+
+void run_app_degraded(struct run_app *app, const char *reason)
+{
+	if (app->begun)
+		head_say(app->head, "executing %s, but %s", run_app_notebook(app), reason);
 }
 
 bool run_app_interrupted(const struct run_app *app, const char *why, struct reason *reason)

@@ -30,6 +30,9 @@ int run_app_start(struct run_app *app, struct reason *reason);
  */
 void run_app_update(struct run_app *app);
 
+/* The session is degraded: told to the user once the first cell has begun. */
+void run_app_degraded(struct run_app *app, const char *reason);
+
 /* The session is told to end: what that is for a notebook that has not got to its end yet.
  * Returns false when it has, or none is executed; app may be NULL. */
 bool run_app_interrupted(const struct run_app *app, const char *why, struct reason *reason);

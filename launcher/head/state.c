@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "launcher/head/head.h"
+#include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
 #include "launcher/head/run_app.h"
 #include "launcher/head/workers.h"
@@ -74,6 +75,9 @@ static void say_up(struct head *head, const char *what, enum session_phase phase
 		head_say(head, "%s after %.1f s: executing %s, the result goes to %s", what,
 			 seconds, run_app_notebook(head->run_app),
 			 run_app_output(head->run_app));
+	else if (head_hub_guards(head))
+		head_say(head, "%s after %.1f s at %s, behind the hub's login", what, seconds,
+			 session->url);
 	else if (head->kernel_app && head->state_fd != head->runtime.fd)
 		head_say(head, "%s after %.1f s at %s: `sjupyter kernel %s` attaches to it",
 			 what, seconds, session->url, head->agent->job_id);
@@ -98,7 +102,7 @@ static void say(struct head *head, enum session_state before, const char *reason
 		head_say(head, "ready: %sall nodes and workers are there",
 			 head->kernel_app ? "the kernel answers, " : "");
 	} else if (session->state == SESSION_DEGRADED && head->run_app) {
-		head_say(head, "executing %s, but %s", run_app_notebook(head->run_app), reason);
+		run_app_degraded(head->run_app, reason);
 	} else if (session->state == SESSION_DEGRADED) {
 		head_say(head, "serving at %s, but %s", session->url, reason);
 	} else if (session->state == SESSION_SERVING && head->workers && !head->run_app &&
@@ -123,11 +127,13 @@ void head_update(struct head *head)
 	if (head->serving)
 		session_set(&session->reason, reason.text[0] ? reason.text : NULL);
 	if (state == before) {
+		head_hub_status(head);
 		record_changed(head->record);
 	} else {
 		session->state = state;
 		if (state == SESSION_READY)
 			record_phase(head->record, PHASE_READY);
+		head_hub_status(head);
 		record_write(head->record);
 		say(head, before, reason.text);
 	}
