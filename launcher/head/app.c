@@ -15,6 +15,7 @@
 #include "launcher/head/head.h"
 #include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/run_app.h"
 #include "launcher/head/workers.h"
 
 static void on_end_known(time_t end, void *arg)
@@ -81,8 +82,8 @@ static void watch_idle(struct head *head)
 {
 	long limit = idle_limit(head->agent);
 
-	if (head->kernel_app) {
-		if (limit)
+	if (head->kernel_app || head->run_app) {
+		if (limit && head->kernel_app)
 			head_say(head, "--jupyter-idle does not hold for a bare kernel: the "
 				       "session ends with it or with the job");
 		return;
@@ -174,6 +175,8 @@ static int start_server(struct head *head, struct reason *reason)
 		head_log(head, LOG_WARNING, "for sjupyter env: %s", strerror(errno));
 	if (head->kernel_app)
 		return kernel_app_start(head->kernel_app, reason);
+	if (head->run_app)
+		return run_app_start(head->run_app, reason);
 	if (head_hub_environment(head, head->server_environment, reason) < 0)
 		return -1;
 	head->server_options.environment = head->server_environment;

@@ -25,6 +25,7 @@
 enum { HEAD_VARIABLES_MAX = 16 };
 
 struct kernel_app;
+struct run_app;
 struct hub;
 
 struct head {
@@ -42,7 +43,8 @@ struct head {
 	struct control_server *control;
 	struct init_file *init;
 	struct workers *workers;       /* NULL: none were asked for */
-	struct kernel_app *kernel_app; /* NULL: the app is a server */
+	struct kernel_app *kernel_app; /* of --jupyter=kernel, else NULL */
+	struct run_app *run_app;       /* of --jupyter=run, else NULL */
 	struct hub *hub;	       /* NULL: no JupyterHub is told */
 	struct env *server_environment;
 	struct server_options server_options;

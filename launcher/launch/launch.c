@@ -99,11 +99,15 @@ static int begin_record(struct launch *launch)
 {
 	struct options options;
 	struct session *session = session_create();
+	char name[OPTIONS_NAME_MAX];
 	int rc = -1;
 
 	options_init(&options);
 	if (!session || options_decode(launch->options->options, &options, NULL) < 0)
 		goto out;
+	/* What is executed has a place of its own in the record. */
+	options_app_name(&options, name);
+	const char *app = options_notebook(&options) ? name : options.app;
 	const char *restart = env_get(launch->environment, "SLURM_RESTART_COUNT");
 	const struct passwd *user = getpwuid(getuid());
 	unsigned long restarts = 0;
@@ -115,7 +119,7 @@ static int begin_record(struct launch *launch)
 						   : session_now();
 	session->phases[PHASE_LAUNCHED] = session_now();
 	if (session_set(&session->job_id, launch->job_id) < 0 ||
-	    session_set(&session->app, options.app) < 0 ||
+	    session_set(&session->app, app) < 0 ||
 	    session_set(&session->user, user ? user->pw_name : NULL) < 0 ||
 	    session_set(&session->cluster, env_get(launch->environment, "SLURM_CLUSTER_NAME")) <
 		    0 ||
