@@ -23,7 +23,7 @@ struct branch {
 	struct guard *guard;
 	struct roster roster;
 	struct port *port;
-	struct link *link;
+	struct uplink *link;
 	struct loop_timer *flush;
 	struct docket docket;
 	size_t guests_max;
@@ -37,8 +37,8 @@ struct branch {
 static void batch_send(struct branch *branch, enum frame_kind kind)
 {
 	if (branch->batch.size > 0)
-		link_send(branch->link, frame_type(kind), NULL, branch->batch.text,
-			  branch->batch.size);
+		uplink_send(branch->link, frame_type(kind), NULL, branch->batch.text,
+			    branch->batch.size);
 	branch->batch.size = 0;
 }
 
@@ -64,7 +64,7 @@ static void flush(struct branch *branch)
 {
 	bool more = true;
 
-	while (more && link_ready(branch->link)) {
+	while (more && uplink_ready(branch->link)) {
 		/* Before what follows is asked: it may be the same agents that come again. */
 		docket_tell(&branch->docket, &branch->batch);
 		more = branch->docket.gone != NULL;
@@ -72,7 +72,7 @@ static void flush(struct branch *branch)
 		if (!more)
 			more = !ask(branch);
 	}
-	port_pause(branch->port, more || !link_ready(branch->link));
+	port_pause(branch->port, more || !uplink_ready(branch->link));
 }
 
 static void on_flush(void *arg)
@@ -105,7 +105,7 @@ static void on_lost(struct peer *peer, const char *reason, void *arg)
 {
 	struct branch *branch = arg;
 
-	if (link_welcomed(branch->link))
+	if (uplink_welcomed(branch->link))
 		gone(branch, peer->rank, peer->key, peer->nonce, reason);
 	free(roster_leave(&branch->roster, peer));
 }
@@ -134,9 +134,9 @@ static void on_message(struct peer *peer, enum frame_kind kind, struct wire_mess
 	}
 	memcpy(type, zmq_msg_data(&message->type), zmq_msg_size(&message->type));
 	route_format(peer->rank, type, route);
-	link_send(branch->link, frame_type(FRAME_FROM), route, zmq_msg_data(&message->payload),
-		  zmq_msg_size(&message->payload));
-	if (!link_ready(branch->link))
+	uplink_send(branch->link, frame_type(FRAME_FROM), route,
+		    zmq_msg_data(&message->payload), zmq_msg_size(&message->payload));
+	if (!uplink_ready(branch->link))
 		port_pause(branch->port, true);
 }
 
@@ -145,7 +145,7 @@ static void on_rejected(const char *reason, void *arg)
 {
 	struct branch *branch = arg;
 
-	link_send(branch->link, frame_type(FRAME_TELLS), NULL, reason, strlen(reason));
+	uplink_send(branch->link, frame_type(FRAME_TELLS), NULL, reason, strlen(reason));
 }
 
 /* From the head. */
@@ -262,7 +262,7 @@ void branch_up(struct branch *branch)
 	int size = snprintf(place, sizeof(place), "%s %s", port_endpoint(branch->port),
 			    port_key(branch->port));
 
-	link_send(branch->link, frame_type(FRAME_BRANCH), NULL, place, (size_t) size);
+	uplink_send(branch->link, frame_type(FRAME_BRANCH), NULL, place, (size_t) size);
 	flush(branch);
 }
 
@@ -277,7 +277,7 @@ void branch_down(struct branch *branch)
 
 void branch_bye(struct branch *branch)
 {
-	link_send(branch->link, frame_type(FRAME_BYE), NULL, NULL, 0);
+	uplink_send(branch->link, frame_type(FRAME_BYE), NULL, NULL, 0);
 }
 
 /* Making and ending. */

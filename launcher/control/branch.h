@@ -7,7 +7,7 @@
 #ifndef CONTROL_BRANCH_H
 #define CONTROL_BRANCH_H
 
-#include "launcher/control/link.h"
+#include "launcher/control/uplink.h"
 #include "launcher/control/port.h"
 
 struct branch;
@@ -18,7 +18,7 @@ struct branch_options {
 	const char *job_id;
 	size_t agents, span;
 	int64_t heartbeat_ms, silence_ms;
-	struct link *link; /* to the head; outlives it */
+	struct uplink *link; /* to the head; outlives it */
 };
 
 /* NULL with errno and a reason. */
@@ -32,7 +32,7 @@ void branch_up(struct branch *branch);
 /* The connection to the head is lost; nothing of its agents is read until it is there again. */
 void branch_down(struct branch *branch);
 
-/* There is room on the link again, see link.h. */
+/* There is room on the link again, see uplink.h. */
 void branch_ready(struct branch *branch);
 /* This agent ends in order, and its agents with it. */
 void branch_bye(struct branch *branch);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The agent's side of the control plane: see control.h, and frame.h for what goes over the
- * wire. Runs in the agent's event loop, as the user.  One connection is a link (link.h); to
- * whom, is in parents.h; others connect to a branch (branch.h).
+ * wire. Runs in the agent's event loop, as the user.  One connection is an uplink (uplink.h);
+ * to whom, is in parents.h; others connect to a branch (branch.h).
  */
 #include "launcher/control/control.h"
 
@@ -34,7 +34,7 @@ struct control_client {
 	char job_id[FRAME_JOB_MAX];
 
 	struct parents parents;
-	struct link *link;
+	struct uplink *link;
 	struct branch *branch; /* NULL: none */
 	struct loop_timer *silence, *retry, *patience;
 
@@ -65,7 +65,7 @@ static void over(struct control_client *client, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	reason_set(&reason, "%s", text);
-	link_close(client->link);
+	uplink_close(client->link);
 	loop_timer_set(client->silence, -1);
 	loop_timer_set(client->retry, -1);
 	loop_timer_set(client->patience, -1);
@@ -77,7 +77,7 @@ static void over(struct control_client *client, const char *format, ...)
 /* The next one, after a while. */
 static void next_link(struct control_client *client, bool another)
 {
-	link_close(client->link);
+	uplink_close(client->link);
 	client->state = CLIENT_WAITING;
 	loop_timer_set(client->patience, -1);
 	loop_timer_set(client->retry, another ? backoff_other(&client->backoff)
@@ -92,7 +92,7 @@ static void open_link(struct control_client *client)
 		return;
 	client->state = CLIENT_LINKED;
 	client->welcomed = false;
-	if (link_open(client->link, parent->endpoint, parent->key) < 0) {
+	if (uplink_open(client->link, parent->endpoint, parent->key) < 0) {
 		reason_set(&client->trouble, "no connection can be made: %s",
 			   zmq_strerror(errno));
 		next_link(client, false);
@@ -148,12 +148,12 @@ static void hurry(struct control_client *client)
 	silence_watch(client, now);
 }
 
-static void on_ended(enum link_end end, const char *reason, void *arg)
+static void on_ended(enum uplink_end end, const char *reason, void *arg)
 {
 	struct control_client *client = arg;
 	bool another = false;
 
-	if (end == LINK_OVER) {
+	if (end == UPLINK_OVER) {
 		over(client, "%s", reason);
 		return;
 	}
@@ -180,7 +180,7 @@ static void on_heard(void *arg)
 /* Its address is that of the connection to the head: others of this network reach it there. */
 static void open_branch(struct control_client *client)
 {
-	struct branch_options options = {.ip = link_address(client->link),
+	struct branch_options options = {.ip = uplink_address(client->link),
 					 .port_first = client->options.port_first,
 					 .port_last = client->options.port_last,
 					 .job_id = client->job_id,
@@ -197,7 +197,7 @@ static void open_branch(struct control_client *client)
 	if (client->branch)
 		return;
 	size = snprintf(line, sizeof(line), "- %s", reason.text);
-	link_send(client->link, frame_type(FRAME_BRANCH), NULL, line, (size_t) size);
+	uplink_send(client->link, frame_type(FRAME_BRANCH), NULL, line, (size_t) size);
 }
 
 static void on_welcomed(void *arg)
@@ -259,7 +259,7 @@ static void silent(struct control_client *client, int64_t now)
 	if (client->welcomed && parent->rank != 0) {
 		client->heard = now;
 		parents_failed(&client->parents);
-		on_ended(LINK_CLOSED, "it is silent", client);
+		on_ended(UPLINK_CLOSED, "it is silent", client);
 	} else {
 		over(client, "the head at %s was not heard for %lld s%s%s", parent->endpoint,
 		     (long long) (now - client->heard) / 1000,
@@ -291,7 +291,7 @@ int control_client_send(struct control_client *client, const char *type, const v
 {
 	if (frame_message_check(type, size) < 0)
 		return -1;
-	return link_send(client->link, type, NULL, payload, size);
+	return uplink_send(client->link, type, NULL, payload, size);
 }
 
 void control_client_branch(struct control_client *client, size_t rank, const char *endpoint,
@@ -312,7 +312,7 @@ static int options_take(struct control_client *client,
 		return reason_set(reason, "the head's endpoint is not tcp://IP:PORT: %s",
 				  options->endpoint);
 	}
-	if (!link_valid(client->link, options->server_key)) {
+	if (!uplink_valid(client->link, options->server_key)) {
 		errno = EINVAL;
 		return reason_set(reason,
 				  "the job id, the rank, the node's name or the head's key is "
@@ -332,20 +332,20 @@ static int options_take(struct control_client *client,
 static int make_link(struct control_client *client,
 		     const struct control_client_options *options, struct reason *reason)
 {
-	struct link_options link = {.job_id = options->job_id,
-				    .node = options->node,
-				    .rank = options->rank,
-				    .munge_ms = options->munge_ms > 0 ? options->munge_ms
-								      : CONTROL_MUNGE_MS};
-	struct link_callbacks callbacks = {.heard = on_heard,
-					   .welcomed = on_welcomed,
-					   .message = on_message,
-					   .ready = on_ready,
-					   .failing = on_failing,
-					   .ended = on_ended,
-					   .arg = client};
+	struct uplink_options link = {.job_id = options->job_id,
+				      .node = options->node,
+				      .rank = options->rank,
+				      .munge_ms = options->munge_ms > 0 ? options->munge_ms
+									: CONTROL_MUNGE_MS};
+	struct uplink_callbacks callbacks = {.heard = on_heard,
+					     .welcomed = on_welcomed,
+					     .message = on_message,
+					     .ready = on_ready,
+					     .failing = on_failing,
+					     .ended = on_ended,
+					     .arg = client};
 
-	client->link = link_create(client->loop, &client->guard, &link, &callbacks, reason);
+	client->link = uplink_create(client->loop, &client->guard, &link, &callbacks, reason);
 	return client->link ? 0 : -1;
 }
 
@@ -371,7 +371,7 @@ static int begin(struct control_client *client, struct reason *reason)
 		return 0;
 	}
 	client->state = CLIENT_LINKED;
-	if (link_open(client->link, parent->endpoint, parent->key) < 0)
+	if (uplink_open(client->link, parent->endpoint, parent->key) < 0)
 		return reason_set(reason, "the control plane cannot connect to %s: %s",
 				  parent->endpoint, zmq_strerror(errno));
 	return 0;
@@ -382,7 +382,7 @@ static void client_free(void *arg)
 	struct control_client *client = arg;
 
 	branch_destroy(client->branch);
-	link_destroy(client->link);
+	uplink_destroy(client->link);
 	loop_timer_destroy(client->silence);
 	loop_timer_destroy(client->retry);
 	loop_timer_destroy(client->patience);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See link.h. */
-#include "launcher/control/link.h"
+/* See uplink.h. */
+#include "launcher/control/uplink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,18 +17,18 @@
 
 enum { SETTLE_BATCH = 64 };
 
-enum link_state {
-	LINK_SHUT,
-	LINK_CONNECTING, /* until the handshake has succeeded */
-	LINK_CREDENTIAL, /* connected; the credential is being made, or waited for */
-	LINK_HELLO,	 /* sent */
-	LINK_WELCOMED
+enum uplink_state {
+	UPLINK_SHUT,
+	UPLINK_CONNECTING, /* until the handshake has succeeded */
+	UPLINK_CREDENTIAL, /* connected; the credential is being made, or waited for */
+	UPLINK_HELLO,	   /* sent */
+	UPLINK_WELCOMED
 };
 
-struct link {
+struct uplink {
 	struct loop *loop;
 	struct guard *guard;
-	struct link_callbacks callbacks;
+	struct uplink_callbacks callbacks;
 	struct frame_claim claim;
 	char secret[CONTROL_KEY_SIZE];
 	int64_t munge_ms;
@@ -38,14 +38,14 @@ struct link {
 	struct loop_timer *retry, *settle;
 	struct hello *hello; /* there while it is being made */
 
-	enum link_state state;
+	enum uplink_state state;
 	const char *failure; /* of the tries to connect; NULL none */
 	char address[INET6_ADDRSTRLEN];
 	int64_t trouble_since; /* loop_now() of munge's first failure in a row; 0 none */
 	struct backoff backoff;
 };
 
-void link_close(struct link *link)
+void uplink_close(struct uplink *link)
 {
 	zmq_watch_destroy(link->monitor_watch);
 	zmq_watch_destroy(link->socket_watch);
@@ -53,23 +53,23 @@ void link_close(struct link *link)
 	dealer_disconnect(&link->dealer);
 	hello_destroy(link->hello);
 	link->hello = NULL;
-	link->state = LINK_SHUT;
+	link->state = UPLINK_SHUT;
 	loop_timer_set(link->retry, -1);
 	loop_timer_set(link->settle, -1);
 }
 
-static void end(struct link *link, enum link_end how, const char *words)
+static void end(struct uplink *link, enum uplink_end how, const char *words)
 {
 	struct reason reason;
 
 	reason_set(&reason, "%s", words);
-	link_close(link);
+	uplink_close(link);
 	link->callbacks.ended(how, reason.text, link->callbacks.arg);
 }
 
 /* The hello. */
 
-static void munge_trouble(struct link *link, const char *words)
+static void munge_trouble(struct uplink *link, const char *words)
 {
 	int64_t now = loop_now();
 	struct reason reason;
@@ -82,19 +82,19 @@ static void munge_trouble(struct link *link, const char *words)
 	}
 	reason_set(&reason, "no munge credential within %lld s: %s",
 		   (long long) link->munge_ms / 1000, words);
-	end(link, LINK_OVER, reason.text);
+	end(link, UPLINK_OVER, reason.text);
 }
 
 static void on_hello(const char *payload, int error, const char *reason, void *arg)
 {
-	struct link *link = arg;
+	struct uplink *link = arg;
 
 	guard_enter(link->guard);
 	if (payload) {
 		/* If it is not sent the connection is gone, and the monitor tells. */
 		if (wire_send(link->dealer.socket, NULL, frame_type(FRAME_HELLO), payload,
 			      strlen(payload)) == 0)
-			link->state = LINK_HELLO;
+			link->state = UPLINK_HELLO;
 		zmq_watch_check(link->socket_watch);
 	}
 	hello_destroy(link->hello);
@@ -102,16 +102,16 @@ static void on_hello(const char *payload, int error, const char *reason, void *a
 	if (!payload && error == EAGAIN)
 		munge_trouble(link, reason);
 	else if (!payload)
-		end(link, LINK_OVER, reason);
+		end(link, UPLINK_OVER, reason);
 	guard_leave(link->guard);
 }
 
 /* With a credential of its own each time: munged knows a used one. */
-static void hello_begin(struct link *link)
+static void hello_begin(struct uplink *link)
 {
 	struct reason reason;
 
-	link->state = LINK_CREDENTIAL;
+	link->state = UPLINK_CREDENTIAL;
 	hello_destroy(link->hello);
 	link->hello = hello_create(link->loop, &link->claim, on_hello, link);
 	if (link->hello)
@@ -123,17 +123,18 @@ static void hello_begin(struct link *link)
 /* For munge, which may be well again. */
 static void on_retry(void *arg)
 {
-	struct link *link = arg;
+	struct uplink *link = arg;
 
 	guard_enter(link->guard);
-	if (link->state == LINK_CREDENTIAL)
+	if (link->state == UPLINK_CREDENTIAL)
 		hello_begin(link);
 	guard_leave(link->guard);
 }
 
 /* Messages. */
 
-static void handle_answer(struct link *link, enum frame_kind kind, struct wire_message *message)
+static void handle_answer(struct uplink *link, enum frame_kind kind,
+			  struct wire_message *message)
 {
 	char nonce[FRAME_NONCE_MAX];
 	struct reason words, reason;
@@ -144,27 +145,27 @@ static void handle_answer(struct link *link, enum frame_kind kind, struct wire_m
 		return;
 	ours = strcmp(nonce, link->claim.nonce) == 0;
 	if (kind == FRAME_WELCOME && ours &&
-	    (link->state == LINK_HELLO || link->state == LINK_WELCOMED)) {
-		link->state = LINK_WELCOMED;
+	    (link->state == UPLINK_HELLO || link->state == UPLINK_WELCOMED)) {
+		link->state = UPLINK_WELCOMED;
 		link->trouble_since = 0;
 		backoff_reset(&link->backoff);
 		link->callbacks.welcomed(link->callbacks.arg);
 		return;
 	}
-	if (link->state != LINK_HELLO)
+	if (link->state != UPLINK_HELLO)
 		return;
 	if (kind == FRAME_REJECT && (ours || strcmp(nonce, FRAME_NO_NONCE) == 0)) {
 		reason_set(&reason, "the head turned this agent away: %s", words.text);
-		end(link, LINK_OVER, reason.text);
+		end(link, UPLINK_OVER, reason.text);
 	} else if (kind == FRAME_ELSEWHERE && ours) {
-		end(link, LINK_ELSEWHERE, words.text);
+		end(link, UPLINK_ELSEWHERE, words.text);
 	} else if (kind == FRAME_RETRY && ours) {
-		link->state = LINK_CREDENTIAL;
+		link->state = UPLINK_CREDENTIAL;
 		munge_trouble(link, words.text);
 	}
 }
 
-static bool take_message(struct link *link)
+static bool take_message(struct uplink *link)
 {
 	struct wire_message message;
 	enum frame_kind kind;
@@ -179,10 +180,10 @@ static bool take_message(struct link *link)
 	if (kind == FRAME_WELCOME || kind == FRAME_REJECT || kind == FRAME_RETRY ||
 	    kind == FRAME_ELSEWHERE)
 		handle_answer(link, kind, &message);
-	else if (kind == FRAME_PING && link->state == LINK_WELCOMED)
+	else if (kind == FRAME_PING && link->state == UPLINK_WELCOMED)
 		/* If it is not sent the connection is gone, or so busy that we are heard. */
 		wire_send(link->dealer.socket, NULL, frame_type(FRAME_PONG), NULL, 0);
-	else if (kind != FRAME_MALFORMED && link->state == LINK_WELCOMED &&
+	else if (kind != FRAME_MALFORMED && link->state == UPLINK_WELCOMED &&
 		 route_wanted(kind) == message.has_route)
 		link->callbacks.message(kind, &message, link->callbacks.arg);
 	wire_message_close(&message);
@@ -191,7 +192,7 @@ static bool take_message(struct link *link)
 
 static void on_socket(void *arg)
 {
-	struct link *link = arg;
+	struct uplink *link = arg;
 
 	guard_enter(link->guard);
 	take_message(link);
@@ -200,7 +201,7 @@ static void on_socket(void *arg)
 
 static void on_writable(void *arg)
 {
-	struct link *link = arg;
+	struct uplink *link = arg;
 
 	guard_enter(link->guard);
 	link->callbacks.ready(link->callbacks.arg);
@@ -211,7 +212,7 @@ static void on_writable(void *arg)
 
 /* fd is the connection's, unless it is gone already and another has its number: that one is not
  * to the server, or is as good. */
-static void address_take(struct link *link, int fd)
+static void address_take(struct uplink *link, int fd)
 {
 	struct sockaddr_storage local = {.ss_family = AF_UNSPEC};
 	socklen_t size = sizeof(local);
@@ -226,26 +227,26 @@ static void address_take(struct link *link, int fd)
 }
 
 /* A connection that was there is not failing, it has ended: ZeroMQ tries again at once. */
-static void failing(struct link *link)
+static void failing(struct uplink *link)
 {
-	if (link->state == LINK_CONNECTING)
+	if (link->state == UPLINK_CONNECTING)
 		link->callbacks.failing(link->failure, link->callbacks.arg);
 }
 
-static void connection_event(struct link *link, unsigned event, int value)
+static void connection_event(struct uplink *link, unsigned event, int value)
 {
 	switch (event) {
 	case ZMQ_EVENT_CONNECTED:
 		address_take(link, value);
 		break;
 	case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-		if (link->state != LINK_CONNECTING)
+		if (link->state != UPLINK_CONNECTING)
 			break;
 		link->callbacks.heard(link->callbacks.arg);
 		hello_begin(link);
 		break;
 	case ZMQ_EVENT_DISCONNECTED:
-		if (link->state != LINK_CONNECTING)
+		if (link->state != UPLINK_CONNECTING)
 			loop_timer_set(link->settle, 0);
 		break;
 	case ZMQ_EVENT_CONNECT_RETRIED:
@@ -263,7 +264,7 @@ static void connection_event(struct link *link, unsigned event, int value)
 
 static void on_monitor(void *arg)
 {
-	struct link *link = arg;
+	struct uplink *link = arg;
 	unsigned event;
 	int value;
 
@@ -276,21 +277,21 @@ static void on_monitor(void *arg)
 /* What the server sent before the connection went is read first. */
 static void on_settle(void *arg)
 {
-	struct link *link = arg;
+	struct uplink *link = arg;
 	int count = 0;
 
 	guard_enter(link->guard);
-	while (count < SETTLE_BATCH && !link->guard->ending && link->state != LINK_SHUT &&
+	while (count < SETTLE_BATCH && !link->guard->ending && link->state != UPLINK_SHUT &&
 	       take_message(link))
 		count++;
 	if (count == SETTLE_BATCH)
 		loop_timer_set(link->settle, 0);
-	else if (!link->guard->ending && link->state != LINK_SHUT)
-		end(link, LINK_CLOSED, "its connection was closed");
+	else if (!link->guard->ending && link->state != UPLINK_SHUT)
+		end(link, UPLINK_CLOSED, "its connection was closed");
 	guard_leave(link->guard);
 }
 
-int link_open(struct link *link, const char *endpoint, const char *server_key)
+int uplink_open(struct uplink *link, const char *endpoint, const char *server_key)
 {
 	int saved;
 
@@ -304,32 +305,32 @@ int link_open(struct link *link, const char *endpoint, const char *server_key)
 	link->socket_watch = zmq_watch_create(link->loop, link->dealer.socket, on_socket, link);
 	if (!link->monitor_watch || !link->socket_watch)
 		goto error;
-	link->state = LINK_CONNECTING;
+	link->state = UPLINK_CONNECTING;
 	return 0;
 
 error:
 	saved = errno;
-	link_close(link);
+	uplink_close(link);
 	errno = saved;
 	return -1;
 }
 
-bool link_welcomed(const struct link *link)
+bool uplink_welcomed(const struct uplink *link)
 {
-	return link->state == LINK_WELCOMED;
+	return link->state == UPLINK_WELCOMED;
 }
 
-const char *link_address(const struct link *link)
+const char *uplink_address(const struct uplink *link)
 {
 	return link->address;
 }
 
-int link_send(struct link *link, const char *type, const char *route, const void *payload,
-	      size_t size)
+int uplink_send(struct uplink *link, const char *type, const char *route, const void *payload,
+		size_t size)
 {
 	int rc, saved;
 
-	if (link->state != LINK_WELCOMED) {
+	if (link->state != UPLINK_WELCOMED) {
 		errno = ENOTCONN;
 		return -1;
 	}
@@ -340,9 +341,9 @@ int link_send(struct link *link, const char *type, const char *route, const void
 	return rc;
 }
 
-bool link_ready(struct link *link)
+bool uplink_ready(struct uplink *link)
 {
-	if (link->state != LINK_WELCOMED)
+	if (link->state != UPLINK_WELCOMED)
 		return false;
 	if (zmq_watch_writable(link->socket_watch))
 		return true;
@@ -352,7 +353,7 @@ bool link_ready(struct link *link)
 
 /* Making and ending. */
 
-bool link_valid(const struct link *link, const char *server_key)
+bool uplink_valid(const struct uplink *link, const char *server_key)
 {
 	struct frame_claim claim = link->claim;
 	char text[FRAME_CLAIM_MAX];
@@ -363,11 +364,11 @@ bool link_valid(const struct link *link, const char *server_key)
 	return frame_claim_format(&claim, text) >= 0;
 }
 
-struct link *link_create(struct loop *loop, struct guard *guard,
-			 const struct link_options *options,
-			 const struct link_callbacks *callbacks, struct reason *reason)
+struct uplink *uplink_create(struct loop *loop, struct guard *guard,
+			     const struct uplink_options *options,
+			     const struct uplink_callbacks *callbacks, struct reason *reason)
 {
-	struct link *link = calloc(1, sizeof(*link));
+	struct uplink *link = calloc(1, sizeof(*link));
 	int saved;
 
 	if (!link) {
@@ -380,7 +381,7 @@ struct link *link_create(struct loop *loop, struct guard *guard,
 	link->munge_ms = options->munge_ms;
 	link->claim.rank = options->rank;
 	memcpy(link->claim.nonce, FRAME_NO_NONCE, sizeof(FRAME_NO_NONCE));
-	/* A name that is too long becomes one that link_valid() finds. */
+	/* A name that is too long becomes one that uplink_valid() finds. */
 	if ((size_t) snprintf(link->claim.job_id, sizeof(link->claim.job_id), "%s",
 			      options->job_id) >= sizeof(link->claim.job_id))
 		link->claim.job_id[0] = '\0';
@@ -401,12 +402,12 @@ struct link *link_create(struct loop *loop, struct guard *guard,
 
 error:
 	saved = errno;
-	link_destroy(link);
+	uplink_destroy(link);
 	errno = saved;
 	return NULL;
 }
 
-void link_destroy(struct link *link)
+void uplink_destroy(struct uplink *link)
 {
 	if (!link)
 		return;
