@@ -64,12 +64,13 @@ static void flush(struct branch *branch)
 {
 	bool more = true;
 
+	/* There is room for one batch each time. */
 	while (more && uplink_ready(branch->link)) {
 		/* Before what follows is asked: it may be the same agents that come again. */
 		docket_tell(&branch->docket, &branch->batch);
-		more = branch->docket.gone != NULL;
-		batch_send(branch, FRAME_GONE);
-		if (!more)
+		if (branch->batch.size > 0)
+			batch_send(branch, FRAME_GONE);
+		else
 			more = !ask(branch);
 	}
 	port_pause(branch->port, more || !uplink_ready(branch->link));
@@ -128,14 +129,21 @@ static void on_message(struct peer *peer, enum frame_kind kind, struct wire_mess
 	struct branch *branch = arg;
 	char type[CONTROL_TYPE_MAX] = "", route[ROUTE_MAX];
 
+	if (peer->broken)
+		return;
 	if (kind != FRAME_MESSAGE) {
 		port_report(branch->port, message->address, "a malformed message");
 		return;
 	}
 	memcpy(type, zmq_msg_data(&message->type), zmq_msg_size(&message->type));
 	route_format(peer->rank, type, route);
-	uplink_send(branch->link, frame_type(FRAME_FROM), route,
-		    zmq_msg_data(&message->payload), zmq_msg_size(&message->payload));
+	/* There is no room when this agent's own messages have just taken it. */
+	if (uplink_send(branch->link, frame_type(FRAME_FROM), route,
+			zmq_msg_data(&message->payload), zmq_msg_size(&message->payload)) < 0 &&
+	    errno == EAGAIN) {
+		peer->broken = true;
+		port_drop(branch->port, peer);
+	}
 	if (!uplink_ready(branch->link))
 		port_pause(branch->port, true);
 }

@@ -27,7 +27,9 @@ enum {
 	CONTROL_CREDENTIAL_TTL_S = 60, /* of the munge credential */
 	CONTROL_MUNGE_MS = 30000,      /* munged may be down so long while an agent joins */
 	CONTROL_NODE_MAX = 256, /* bytes of a node's name with NUL (HOST_NAME_MAX is 64) */
-	CONTROL_STAR_MAX = 256, /* agents that all connect to the head; more are a tree */
+	CONTROL_STAR_MAX = 256, /* agents that all connect to the head, by default; more are a
+				 * tree */
+	CONTROL_SPAN_MIN = 2,
 	/* So many agents may connect to the head of a tree beside those that are to: when they
 	 * have no branch. */
 	CONTROL_DIRECT_SPARE = 256
@@ -46,17 +48,18 @@ enum {
  */
 
 /*
- * Up to CONTROL_STAR_MAX agents connect to the head: a star.  More are a tree (span.h says
- * which and why): some of them are branches, to which the others connect.  For both sides of
- * the API it is the same, but that the head says where the branches are (branch()), that all
- * agents are to be told so by the rendezvous (control_client_branch()), and that a message
- * which the head has queued for an agent behind a branch may be lost with that agent's
- * connection if it does not read.
+ * Up to star_max agents (CONTROL_STAR_MAX) connect to the head: a star.  More are a tree
+ * (span.h says which and why): some of them are branches, to which the others connect.  For
+ * both sides of the API it is the same, but that the head says where the branches are
+ * (branch()), that all agents are to be told so by the rendezvous (control_client_branch()),
+ * and that a message which the head has queued for an agent behind a branch may be lost with
+ * that agent's connection if it does not read.
  *
  * Returns the span of the tree: each branch is to have that many ranks, its own the first; 0: a
- * star.  agents counts the ranks, the head's too.
+ * star.  agents counts the ranks, the head's too.  It is the head's to choose, and all agents
+ * are told by the rendezvous.
  */
-size_t control_span(size_t agents);
+size_t control_span(size_t agents, size_t star_max);
 
 /* The head's side. */
 
@@ -68,7 +71,7 @@ struct control_server_options {
 	const char *job_id;		  /* digits; part of what is signed */
 	uid_t uid;			  /* the only uid admitted */
 	size_t agents;			  /* ranks 0..agents-1 may join, each once at a time */
-	size_t span;			  /* control_span(agents); 0: a star */
+	size_t span;			  /* control_span(); 0: a star */
 	int64_t heartbeat_ms, silence_ms; /* for tests; 0: CONTROL_HEARTBEAT_MS and so on */
 	int64_t rejoin_ms;		  /* the same */
 };

@@ -34,6 +34,7 @@ struct control_client {
 	char job_id[FRAME_JOB_MAX];
 
 	struct parents parents;
+	const struct parent *parent; /* of the connection there is, or was */
 	struct uplink *link;
 	struct branch *branch; /* NULL: none */
 	struct loop_timer *silence, *retry, *patience;
@@ -91,6 +92,7 @@ static void open_link(struct control_client *client)
 	if (!parent || client->state != CLIENT_WAITING)
 		return;
 	client->state = CLIENT_LINKED;
+	client->parent = parent;
 	client->welcomed = false;
 	if (uplink_open(client->link, parent->endpoint, parent->key) < 0) {
 		reason_set(&client->trouble, "no connection can be made: %s",
@@ -253,7 +255,8 @@ static void silence_watch(struct control_client *client, int64_t now)
 
 static void silent(struct control_client *client, int64_t now)
 {
-	const struct parent *parent = parents_next(&client->parents, true);
+	const struct parent *parent =
+		client->parent ? client->parent : parents_next(&client->parents, true);
 
 	/* A branch that is silent is not the head, but nor is it the one to try again. */
 	if (client->welcomed && parent->rank != 0) {
@@ -261,7 +264,8 @@ static void silent(struct control_client *client, int64_t now)
 		parents_failed(&client->parents);
 		on_ended(UPLINK_CLOSED, "it is silent", client);
 	} else {
-		over(client, "the head at %s was not heard for %lld s%s%s", parent->endpoint,
+		over(client, "the head at %s was not heard for %lld s%s%s",
+		     parents_head(&client->parents)->endpoint,
 		     (long long) (now - client->heard) / 1000,
 		     client->trouble.text[0] != '\0' ? ": " : "", client->trouble.text);
 	}
@@ -371,6 +375,7 @@ static int begin(struct control_client *client, struct reason *reason)
 		return 0;
 	}
 	client->state = CLIENT_LINKED;
+	client->parent = parent;
 	if (uplink_open(client->link, parent->endpoint, parent->key) < 0)
 		return reason_set(reason, "the control plane cannot connect to %s: %s",
 				  parent->endpoint, zmq_strerror(errno));

@@ -81,6 +81,11 @@ static void on_wants(const struct port_guest *guest, void *arg)
 	}
 	if (server->guard.ending)
 		return;
+	/* A branch that comes again before its old connection is seen to end says anew which
+	 * agents it has. */
+	peer = roster_find(&server->roster, guest->rank);
+	if (server->tree && peer && peer->via == ROSTER_DIRECT)
+		tree_lost(server->tree, peer);
 	peer = port_welcome(server->port, guest);
 	if (peer)
 		on_joined(peer, server);
@@ -232,11 +237,13 @@ static int open_port(struct control_server *server, struct loop *loop,
 static int open_tree(struct control_server *server, struct loop *loop,
 		     const struct control_server_options *options, struct reason *reason)
 {
-	struct tree_options tree = {.span = options->span,
-				    .port = server->port,
-				    .roster = &server->roster,
-				    .rejoin_ms = options->rejoin_ms > 0 ? options->rejoin_ms
-									: CONTROL_REJOIN_MS};
+	struct tree_options tree = {
+		.span = options->span,
+		.port = server->port,
+		.roster = &server->roster,
+		.heartbeat_ms = options->heartbeat_ms > 0 ? options->heartbeat_ms
+							  : CONTROL_HEARTBEAT_MS,
+		.rejoin_ms = options->rejoin_ms > 0 ? options->rejoin_ms : CONTROL_REJOIN_MS};
 	struct tree_callbacks callbacks = {.wants = rank_free,
 					   .joined = on_joined,
 					   .lost = on_lost,

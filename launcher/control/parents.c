@@ -73,6 +73,11 @@ void parents_found(struct parents *parents)
 	parents->next = 0;
 }
 
+const struct parent *parents_head(const struct parents *parents)
+{
+	return &parents->list[parents->count - 1];
+}
+
 bool parents_single(const struct parents *parents)
 {
 	return parents->count == 1;

@@ -46,6 +46,8 @@ bool parents_failed(struct parents *parents);
 /* It did: when it is lost the first comes first. */
 void parents_found(struct parents *parents);
 
+/* The last of them. */
+const struct parent *parents_head(const struct parents *parents);
 /* Whether there is but one. */
 bool parents_single(const struct parents *parents);
 

@@ -31,8 +31,9 @@ struct peer {
 	int64_t since;		     /* loop_now() when it came adrift */
 	int64_t heard;		     /* loop_now() of its last message, of a direct one */
 	bool told;		     /* a branch's: the head was asked for it */
-	bool bye;		     /* the head's: a branch that said it would end */
-	bool reached;		     /* the head's: by the broadcast that is going on */
+	bool broken;  /* a branch's: a message of it was lost, so all others are */
+	bool bye;     /* the head's: a branch that said it would end */
+	bool reached; /* the head's: by the broadcast that is going on */
 	struct peer *next, *previous;
 	char node[]; /* NUL-terminated */
 };

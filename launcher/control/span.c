@@ -4,11 +4,11 @@
 
 #include "launcher/control/control.h"
 
-size_t control_span(size_t agents)
+size_t control_span(size_t agents, size_t star_max)
 {
-	size_t span = 1;
+	size_t span = CONTROL_SPAN_MIN;
 
-	if (agents <= CONTROL_STAR_MAX)
+	if (agents <= star_max)
 		return 0;
 	while (span * span < agents)
 		span++;

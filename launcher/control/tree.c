@@ -21,7 +21,7 @@ struct tree {
 	struct port *port;
 	struct roster *roster;
 	size_t span;
-	int64_t rejoin_ms;
+	int64_t rejoin_ms, heartbeat_ms;
 	struct loop_timer *adrift; /* the first that is overdue */
 	struct batch takes, refuses;
 };
@@ -94,7 +94,7 @@ static bool asks_line(struct tree *tree, struct peer *branch, const struct batch
 
 	if (line->rank >= tree->roster->size || !text_is_name(line->words, CONTROL_NODE_MAX))
 		return false;
-	if (span_is_branch(line->rank, tree->span))
+	if (span_branch_of(line->rank, tree->span) == SPAN_NO_BRANCH)
 		refuse(tree, branch, line, "an agent of this rank connects to the head");
 	else if (is_late(tree, line))
 		refuse(tree, branch, line, "this agent has come another way since");
@@ -255,6 +255,9 @@ void tree_lost(struct tree *tree, struct peer *branch)
 		return;
 	if (branch->bye && tree->rejoin_ms > BYE_MS)
 		since -= tree->rejoin_ms - BYE_MS;
+	/* It has not been seen to end, and they have heard it last at another time. */
+	else if (branch->state == PEER_JOINED)
+		since += tree->heartbeat_ms;
 	for (struct peer *peer = tree->roster->first; peer; peer = peer->next) {
 		if (peer->state != PEER_JOINED || peer->via != branch->rank)
 			continue;
@@ -303,6 +306,7 @@ struct tree *tree_create(struct loop *loop, struct guard *guard,
 	tree->roster = options->roster;
 	tree->span = options->span;
 	tree->rejoin_ms = options->rejoin_ms;
+	tree->heartbeat_ms = options->heartbeat_ms;
 	tree->adrift = loop_timer_create(loop, on_adrift, tree);
 	if (!tree->adrift) {
 		free(tree);

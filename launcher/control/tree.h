@@ -30,7 +30,8 @@ struct tree_options {
 	size_t span;
 	struct port *port;
 	struct roster *roster;
-	int64_t rejoin_ms; /* agents whose branch is lost may come again within */
+	int64_t rejoin_ms;    /* agents whose branch is lost may come again within */
+	int64_t heartbeat_ms; /* so much later they may find out when it is silent */
 };
 
 /* NULL with errno. */

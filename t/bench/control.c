@@ -280,7 +280,7 @@ static struct result measure(size_t count, bool star, const struct munged *munge
 	struct run run;
 	double begin = 0;
 
-	run_begin(&run, agents, star ? 0 : control_span(agents));
+	run_begin(&run, agents, star ? 0 : control_span(agents, CONTROL_STAR_MAX));
 	for (;;) {
 		take(run.report[0], &word, sizeof(word));
 		if (word.done)
@@ -350,8 +350,8 @@ int main(int argc, char **argv)
 			bail_out(*sizes);
 		result = measure(count, star, &munged);
 		printf("%8zu %6zu %10.3f %10.3f %11.3f %10.3f %10ld\n", count,
-		       star ? 0 : control_span(count + 1), result.seconds, floor_s,
-		       result.head_cpu_s, result.cpu_s, result.kib);
+		       star ? 0 : control_span(count + 1, CONTROL_STAR_MAX), result.seconds,
+		       floor_s, result.head_cpu_s, result.cpu_s, result.kib);
 		fflush(stdout);
 		if (count == 1000)
 			thousand = result;

@@ -54,10 +54,13 @@ static void test_shape(void)
 	size_t counts[100] = {0};
 	bool all = true;
 
-	is_int(control_span(CONTROL_STAR_MAX), 0, "256 agents are a star");
-	is_int(control_span(257), 17, "257 are a tree");
-	is_int(control_span(10000), 100, "10,000 too");
-	is_int(control_span(65536), 256, "and as many as Slurm has");
+	is_int(control_span(CONTROL_STAR_MAX, CONTROL_STAR_MAX), 0, "256 agents are a star");
+	is_int(control_span(257, CONTROL_STAR_MAX), 17, "257 are a tree");
+	is_int(control_span(10000, CONTROL_STAR_MAX), 100, "10,000 too");
+	is_int(control_span(65536, CONTROL_STAR_MAX), 256, "and as many as Slurm has");
+	is_int(control_span(4, 4), 0, "a site may choose how many are a star");
+	is_int(control_span(4, 2), 2, "and then fewer are a tree");
+	is_int(control_span(2, 1), 2, "though not of spans of one");
 	is_int(span_direct(10000, 100), 199, "of 10,000 199 connect to the head");
 	ok(span_branch_of(99, 100) == SPAN_NO_BRANCH &&
 		   span_branch_of(100, 100) == SPAN_NO_BRANCH &&
@@ -115,12 +118,12 @@ static void test_files(void)
 	ok(!control_server_create(loop, &options, &callbacks, &reason) &&
 		   strstr(reason.text, "limit of open files"),
 	   "10,000 agents are no star for 1,000 open files: %s", reason.text);
-	options.span = control_span(options.agents);
+	options.span = control_span(options.agents, CONTROL_STAR_MAX);
 	server = control_server_create(loop, &options, &callbacks, &reason);
 	ok(server, "but a tree");
 	control_server_destroy(server);
 	options.agents = 65536;
-	options.span = control_span(options.agents);
+	options.span = control_span(options.agents, CONTROL_STAR_MAX);
 	server = control_server_create(loop, &options, &callbacks, &reason);
 	ok(server, "so are 65,536");
 	control_server_destroy(server);
@@ -708,6 +711,85 @@ static void test_hostile_branch(void)
 	world_close();
 }
 
+static void hello_say(struct raw *raw, const struct keys *keys, size_t rank, const char *nonce)
+{
+	struct frame_claim claim;
+	char payload[HELLO_SIZE];
+
+	claim_make(&claim, rank, keys);
+	snprintf(claim.nonce, sizeof(claim.nonce), "%s", nonce);
+	hello_make(payload, &claim, NULL, 60);
+	raw_send(raw, HELLO, payload, strlen(payload));
+}
+
+/* A branch comes again before its old connection is seen to end, and without an agent that it
+ * had: that one is not taken for joined for ever. */
+static void test_branch_replaced(void)
+{
+	struct control_server_options options = {.ip = "127.0.0.1",
+						 .job_id = JOB,
+						 .uid = geteuid(),
+						 .agents = AGENTS,
+						 .span = SPAN,
+						 .heartbeat_ms = 100,
+						 .rejoin_ms = 500};
+	struct control_server_callbacks callbacks = {.joined = on_joined,
+						     .lost = on_lost,
+						     .message = on_message,
+						     .rejected = on_rejected,
+						     .branch = on_branch};
+	struct raw first, second;
+	struct reason reason;
+	char line[256];
+
+	memset(&head, 0, sizeof(head));
+	head.server = control_server_create(loop, &options, &callbacks, &reason);
+	raw_open(&first, &mallory);
+	hello_say(&first, &mallory, 3, "0000000100000000");
+	wait_for(head.joined[3], SOON);
+	snprintf(line, sizeof(line), "4 %s 0000000000000001 n4\n5 %s 0000000000000001 n5\n",
+		 alice.public_key, mallory.public_key);
+	raw_send(&first, "control.asks", line, strlen(line));
+	wait_for(head.joined[4] && head.joined[5], SOON);
+	raw_open(&second, &mallory);
+	hello_say(&second, &mallory, 3, "0000000200000000");
+	wait_for(head.joined[3] == 2, SOON);
+	*strchr(line, '\n') = '\0';
+	strcat(line, "\n");
+	raw_send(&second, "control.asks", line, strlen(line));
+	wait_for(head.joined[4] == 2 && head.lost[5], SOON);
+	is_int(head.joined[4], 2, "a branch that comes again says anew whom it has");
+	is_int(head.lost[5], 1, "whom it has not any more is lost");
+	is_int(head.lost[4] + head.lost[3], 0, "and nobody else");
+	raw_close(&first);
+	raw_close(&second);
+	head_close();
+}
+
+/* Through a branch come only those that are behind one. */
+static void test_not_behind(void)
+{
+	struct raw raw;
+	char line[256];
+	static const char *const ranks[] = {"0", "1", "2", "3", "6"};
+
+	head_open(0, 0);
+	raw_open(&raw, &mallory);
+	hello_say(&raw, &mallory, 3, "0000000100000000");
+	wait_for(head.joined[3], SOON);
+	raw_hear(&raw, SOON);
+	for (size_t i = 0; i < sizeof(ranks) / sizeof(ranks[0]); i++) {
+		snprintf(line, sizeof(line), "%s %s 0000000000000001 n\n", ranks[i],
+			 alice.public_key);
+		raw_send(&raw, "control.asks", line, strlen(line));
+		is_str(raw_hear(&raw, SOON).type, "control.refuses",
+		       "rank %s does not join through a branch", ranks[i]);
+	}
+	is_int(head.joined[0] + head.joined[1] + head.joined[2] + head.joined[6], 0, "nor has");
+	raw_close(&raw);
+	head_close();
+}
+
 int main(int argc, char **argv)
 {
 	struct munged munged;
@@ -734,6 +816,8 @@ int main(int argc, char **argv)
 	test_wrong_uid();
 	test_hostile_at_branch();
 	test_hostile_branch();
+	test_branch_replaced();
+	test_not_behind();
 	loop_timer_destroy(step_timer);
 	loop_destroy(loop);
 	munged_stop(&munged);
