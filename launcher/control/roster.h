@@ -32,6 +32,7 @@ struct peer {
 	int64_t heard;		     /* loop_now() of its last message, of a direct one */
 	bool told;		     /* a branch's: the head was asked for it */
 	bool broken;  /* a branch's: a message of it was lost, so all others are */
+	bool untold;  /* the head's: joined() is still to be called */
 	bool bye;     /* the head's: a branch that said it would end */
 	bool reached; /* the head's: by the broadcast that is going on */
 	struct peer *next, *previous;

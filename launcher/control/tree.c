@@ -75,7 +75,7 @@ static void take(struct tree *tree, struct peer *branch, const struct batch_line
 		flush(tree, branch, FRAME_TAKES, &tree->takes);
 		batch_add(&tree->takes, line->rank, line->key, line->nonce, "");
 	}
-	tree->callbacks.joined(peer, tree->callbacks.arg);
+	peer->untold = true;
 }
 
 /* Of two hellos of one agent the later counts: a branch that stood still may ask for one that
@@ -102,6 +102,18 @@ static bool asks_line(struct tree *tree, struct peer *branch, const struct batch
 		take(tree, branch, line);
 	else
 		refuse(tree, branch, line, reason.text);
+	return true;
+}
+
+/* After the branch: what is sent to the agent from within must find it there. */
+static bool joined_line(struct tree *tree, struct peer *branch, const struct batch_line *line)
+{
+	struct peer *peer = roster_find(tree->roster, line->rank);
+
+	if (peer && peer->untold && peer->via == branch->rank) {
+		peer->untold = false;
+		tree->callbacks.joined(peer, tree->callbacks.arg);
+	}
 	return true;
 }
 
@@ -198,6 +210,7 @@ void tree_message(struct tree *tree, struct peer *branch, enum frame_kind kind,
 			return;
 		flush(tree, branch, FRAME_TAKES, &tree->takes);
 		flush(tree, branch, FRAME_REFUSES, &tree->refuses);
+		each_line(tree, branch, message, joined_line);
 	} else if (well && kind == FRAME_GONE) {
 		well = each_line(tree, branch, message, gone_line);
 	} else if (well && kind == FRAME_BRANCH) {

@@ -78,6 +78,7 @@ static struct {
 	char payload[CONTROL_PAYLOAD_MAX];
 	char rejected_reason[REASON_MAX];
 	bool destroy_on_joined;
+	bool greet_on_joined; /* as the head of a session does */
 	struct place {
 		int told;
 		char endpoint[CONTROL_ENDPOINT_MAX], key[CONTROL_KEY_SIZE];
@@ -95,6 +96,8 @@ static void on_joined(size_t rank, const char *node, void *arg)
 	(void) arg;
 	head.joined[rank]++;
 	snprintf(head.node[rank], sizeof(head.node[rank]), "%s", node);
+	if (head.greet_on_joined)
+		control_server_send(head.server, rank, "greeting", node, strlen(node));
 	if (head.destroy_on_joined) {
 		control_server_destroy(head.server);
 		head.server = NULL;

@@ -206,6 +206,25 @@ static void test_messages(void)
 	world_close();
 }
 
+/* What the head sends at once to who has joined is not faster than its welcome. */
+static void test_greeting(void)
+{
+	head_open(0, 0);
+	head.greet_on_joined = true;
+	open_ranks(1, 7);
+	for (size_t rank = 1; rank < AGENTS; rank++) {
+		wait_for(agents[rank].messages, SOON);
+		is_str(agents[rank].type, "greeting", "rank %zu is greeted", rank);
+	}
+	tcp_drop_all();
+	wait_for(head.joined[4] == 2 && head.joined[5] == 2 && head.joined[7] == 2, SOON);
+	wait_for(agents[4].messages == 2 && agents[5].messages == 2 && agents[7].messages == 2,
+		 SOON);
+	ok(agents[4].messages == 2 && agents[5].messages == 2 && agents[7].messages == 2,
+	   "and again when they have joined again");
+	world_close();
+}
+
 static void test_bursts(void)
 {
 	enum { ROUNDS = 20, BURST = 100 };
@@ -804,6 +823,7 @@ int main(int argc, char **argv)
 	world_span = SPAN;
 	test_join();
 	test_messages();
+	test_greeting();
 	test_bursts();
 	test_held_up();
 	test_stuck();
