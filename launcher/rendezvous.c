@@ -77,7 +77,7 @@ static bool branch_take(const char *text, struct rendezvous *message)
 	int end = 0;
 	unsigned long rank;
 
-	if (sscanf(text, "%*1[ ]%5[0-9]%n", digits, &end) != 1 ||
+	if (sscanf(text, "%*1[ ]%5[0-9]%n", digits, &end) != 1 || digits[0] == '0' ||
 	    text_to_ulong(digits, 1, SESSION_NODES_MAX - 1, &rank) < 0)
 		return false;
 	message->rank = rank;
@@ -109,7 +109,7 @@ int rendezvous_parse(const char *line, struct rendezvous *message)
 		return 0;
 	}
 	unsigned long span;
-	if (!strncmp(line, "tree ", 5) &&
+	if (!strncmp(line, "tree ", 5) && line[5] != '0' &&
 	    text_to_ulong(line + 5, CONTROL_SPAN_MIN, SESSION_NODES_MAX, &span) == 0) {
 		parsed.kind = RENDEZVOUS_TREE;
 		parsed.span = span;

@@ -99,6 +99,8 @@ static void test_parse(void)
 		"tree 2 ",
 		"tree 2\r",
 		"tree 0x10",
+		"tree 02",
+		"branch 03 " ENDPOINT " " KEY,
 		"tree 65537",
 		"tree 99999999999999999999",
 		"branch",
