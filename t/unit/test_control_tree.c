@@ -445,22 +445,23 @@ static void test_branch_dropped(void)
  * of date. */
 static void test_branch_stopped(void)
 {
+	enum { SILENCE = 4000 }; /* ms; valgrind on a busy machine is not taken for silent */
 	struct process branch;
 
-	head_open(100, 1500);
-	branch_process(&branch, 3, 1500);
+	head_open(100, SILENCE);
+	branch_process(&branch, 3, SILENCE);
 	agent_open_to(&agents[6], 6, control_server_endpoint(head.server),
-		      control_server_key(head.server), 1500, 0);
+		      control_server_key(head.server), SILENCE, 0);
 	wait_for(head.branches[6].told, SOON);
 	agent_open_to(&agents[4], 4, control_server_endpoint(head.server),
-		      control_server_key(head.server), 1500, 0);
+		      control_server_key(head.server), SILENCE, 0);
 	wait_for(head.joined[4] && head.joined[6] && agents[4].welcomed, SOON);
 	kill(branch.pid, SIGSTOP);
 	wait_for(head.joined[4] == 2, SOON);
-	ok(head.joined[4] == 2 && head.lost[3] == 1, "the agents of a stopped branch leave it");
+	ok(head.joined[4] == 2 && head.lost[3] >= 1, "the agents of a stopped branch leave it");
 	is_int(agents[4].lost, 0, "and are not lost themselves");
 	kill(branch.pid, SIGCONT);
-	wait_for(head.joined[3] == 2, SOON);
+	wait_for(head.joined[3] >= 2, SOON);
 	run_for(1000);
 	is_int(head.lost[4], 0, "when it goes on, its agent is where it has gone");
 	control_server_send(head.server, 4, "x", "", 0);
