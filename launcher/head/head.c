@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "launcher/head/branches.h"
 #include "launcher/head/head.h"
 #include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
@@ -160,6 +161,7 @@ static void destroy(struct head *head)
 	run_app_destroy(head->run_app);
 	init_file_destroy(head->init);
 	control_server_destroy(head->control);
+	branches_destroy(head->branches);
 	relay_destroy(head->relay);
 	job_end_destroy(head->job_end);
 	idle_destroy(head->idle);

@@ -24,6 +24,7 @@
 /* Where each "${name}" of a recipe comes from. */
 enum { HEAD_VARIABLES_MAX = 16 };
 
+struct branches;
 struct kernel_app;
 struct run_app;
 struct hub;
@@ -41,6 +42,7 @@ struct head {
 	const char *variables[2 * HEAD_VARIABLES_MAX + 1];
 	struct relay *relay;
 	struct control_server *control;
+	struct branches *branches; /* NULL: the agents are a star */
 	struct init_file *init;
 	struct workers *workers;       /* NULL: none were asked for */
 	struct kernel_app *kernel_app; /* of --jupyter=kernel, else NULL */

@@ -15,6 +15,7 @@
 #include "common/lock.h"
 #include "common/statedir.h"
 #include "launcher/head/address.h"
+#include "launcher/head/branches.h"
 #include "launcher/head/head.h"
 #include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
@@ -199,7 +200,8 @@ int head_start(struct head *head, struct reason *reason)
 		return -1;
 	if (fill_record(head, recipe) < 0)
 		return reason_set(reason, "record: %s", strerror(errno));
-	if (rendezvous_send_endpoint(STDOUT_FILENO, control_server_endpoint(head->control),
+	if ((head->branches && branches_announce(head->branches) < 0) ||
+	    rendezvous_send_endpoint(STDOUT_FILENO, control_server_endpoint(head->control),
 				     control_server_key(head->control)) < 0)
 		return reason_set(reason, "stdout: %s", strerror(errno));
 	set_variables(head);

@@ -145,6 +145,17 @@ static int is_running(struct launch *launch)
 	return launch->lock_fd < 0 && errno == EWOULDBLOCK;
 }
 
+/* On srun's stdin, which it broadcasts. */
+static int tell_agents(const struct launch *launch, const struct rendezvous *message)
+{
+	if (message->kind == RENDEZVOUS_TREE)
+		return rendezvous_send_tree(launch->to_srun, message->span);
+	if (message->kind == RENDEZVOUS_BRANCH)
+		return rendezvous_send_branch(launch->to_srun, message->rank, message->endpoint,
+					      message->key);
+	return rendezvous_send_endpoint(launch->to_srun, message->endpoint, message->key);
+}
+
 static void head_says(char *line, void *arg)
 {
 	struct launch *launch = arg;
@@ -167,7 +178,7 @@ static void head_says(char *line, void *arg)
 	}
 	if (launch->to_srun < 0)
 		return;
-	if (rendezvous_send_endpoint(launch->to_srun, message.endpoint, message.key) < 0)
+	if (tell_agents(launch, &message) < 0)
 		session_log_line(launch->log, LOG_ERROR, "launch", "srun's stdin: %s",
 				 strerror(errno));
 }
