@@ -90,7 +90,7 @@ int kernel_app_start(struct kernel_app *app, struct reason *reason)
 				       &callbacks, reason);
 
 	app->number = number > 0 ? (unsigned) number : 0;
-	return number > 0 ? 0 : -1;
+	return number > 0 ? 0 : reason_prefix(reason, "--jupyter=kernel");
 }
 
 bool kernel_app_stop(struct kernel_app *app, int64_t grace_ms)

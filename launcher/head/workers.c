@@ -198,6 +198,16 @@ enum barrier_state head_workers_state(const struct head *head, struct reason *re
 	return worst == BARRIER_READY && starting ? BARRIER_STARTING : worst;
 }
 
+bool head_workers_settled(const struct head *head)
+{
+	const struct workers *workers = head->workers;
+
+	for (size_t i = 0; workers && i < workers->count; i++)
+		if (!barrier_settled(workers->kinds[i]->barrier))
+			return false;
+	return true;
+}
+
 unsigned head_workers_expected(const struct head *head)
 {
 	const struct workers *workers = head->workers;
@@ -217,11 +227,10 @@ int head_workers_resize(struct head *head, const char *name, unsigned count, uns
 	if (head->ending)
 		return reason_set(reason, "the session ends");
 	if (!kind)
-		return reason_set(reason, "this session has no %s workers: it was started %s%s",
-				  name,
-				  head->workers ? "with --jupyter-workers="
-						: "without --jupyter-workers",
-				  head->workers ? head->agent->options.workers : "");
+		return reason_set(
+			reason, "this session has no %s workers: it was started %s%s", name,
+			head->workers ? "with --jupyter-workers=" : "without --jupyter-workers",
+			head->workers ? head->agent->options.workers : "");
 	if (kind_resize(kind, count, reason) < 0)
 		return -1;
 	*expected = barrier_expected(kind->barrier);

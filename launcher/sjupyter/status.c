@@ -137,6 +137,20 @@ static void print_phases(const struct session *session)
 	}
 }
 
+/* What the JupyterHub knows of it that it is told to. */
+static void print_hub(const struct session *session)
+{
+	if (!session->hub_state)
+		return;
+	print_name("hub");
+	printf("%s", session->hub_state);
+	if (session->hub_url)
+		printf(", %s", session->hub_url);
+	if (session->hub_reason)
+		printf(": %s", session->hub_reason);
+	putchar('\n');
+}
+
 /* Why it waits, and until when. */
 static void print_pending(const struct queue_job *job)
 {
@@ -173,10 +187,26 @@ static void print_session(const struct status *status)
 	print_nodes(session);
 	workers_view_print(session, "workers", NAME_WIDTH);
 	print_kernels(session);
+	if (session->notebook) {
+		print_name("notebook");
+		printf("%s\n", session->notebook);
+	}
+	if (session->cell) {
+		print_name("cell");
+		printf("%u of %u\n", session->cell, session->cells);
+	}
+	if (session->output) {
+		print_name("result");
+		printf("%s\n", session->output);
+	}
 	if (session->url && !session_state_final(session->state)) {
 		print_name("url");
-		printf("%s  (`sjupyter url %s` shows it whole)\n", session->url, name);
+		if (session->hub_mode)
+			printf("%s\n", session->url);
+		else
+			printf("%s  (`sjupyter url %s` shows it whole)\n", session->url, name);
 	}
+	print_hub(session);
 	print_phases(session);
 	if (session->server_restarts) {
 		print_name("restarts");

@@ -148,6 +148,10 @@ static struct session *full_session(void)
 		session_set(&session->nodes[i].name, names[i]);
 		strcpy(session->nodes[i].state, states[i]);
 	}
+	session_set(&session->hub_url, "https://hub.example.org/hub/api");
+	session_set(&session->hub_mode, "adopt");
+	session_set(&session->hub_state, "waiting");
+	session_set(&session->hub_reason, "it does not\x1b answer");
 	add_workers(session);
 	session->kernels_port = 4711;
 	session->kernels[0] = (struct session_kernel){2, "python3", "ended"};
@@ -222,6 +226,10 @@ static void test_round_trip(int dir)
 	is_int(read->head_pid, written->head_pid, "head_pid");
 	is_str(read->runtime_dir, written->runtime_dir, "runtime_dir");
 	is_str(read->log, written->log, "log");
+	is_str(read->hub_url, written->hub_url, "the hub");
+	is_str(read->hub_mode, "adopt", "how it is spoken to");
+	is_str(read->hub_state, "waiting", "what it knows");
+	is_str(read->hub_reason, "it does not\\x1b answer", "and why");
 	is_int(read->server_restarts, written->server_restarts, "server_restarts");
 	is_int(read->node_count, 3, "nodes");
 	for (size_t i = 0; i < read->node_count && i < 3; i++) {
@@ -400,6 +408,10 @@ static void test_fields(int dir)
 		"\"endpoint\":null",
 		"\"endpoint\":{}",
 		"\"head\":null",
+		"\"hub\":null",
+		"\"hub\":{}",
+		"\"hub\":{\"state\":\"registered\",\"mode\":\"spawn\"}",
+		"\"hub\":{\"state\":\"orphan\",\"reason\":\"a b\",\"url\":\"https://h/\"}",
 		"\"nodes\":null",
 		"\"nodes\":[]",
 		"\"phases\":null",
@@ -469,6 +481,15 @@ static void test_fields(int dir)
 		"\"kernels\":[{\"number\":1,\"kernel\":\"a\"}]",
 		"\"kernels\":[{\"number\":2,\"kernel\":\"a\",\"state\":\"ready\"},"
 		"{\"number\":2,\"kernel\":\"b\",\"state\":\"ready\"}]",
+		/* the hub */
+		"\"hub\":5",
+		"\"hub\":[]",
+		"\"hub\":{\"state\":\"\"}",
+		"\"hub\":{\"state\":\"x\"}",
+		"\"hub\":{\"state\":1}",
+		"\"hub\":{\"url\":\"javascript:x\"}",
+		"\"hub\":{\"mode\":\"-x\"}",
+		"\"hub\":{\"reason\":\"a\\nb\"}",
 		/* ids */
 		"\"step_id\":\"\"",
 		"\"step_id\":\"-1\"",
