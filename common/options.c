@@ -137,19 +137,3 @@ void options_app_name(const struct options *options, char name[OPTIONS_NAME_MAX]
 		memcpy(name, options->app, length);
 	name[length] = '\0';
 }
-
-int options_unbuilt(const struct options *options, struct reason *reason)
-{
-	char name[OPTIONS_NAME_MAX];
-	const char *option;
-
-	options_app_name(options, name);
-	if (strcmp(name, "singleuser") == 0)
-		option = "--jupyter=singleuser";
-	else if (options->hub != NULL && strcmp(options->hub, "none") != 0)
-		option = "--jupyter-hub";
-	else
-		return 0;
-	errno = ENOTSUP;
-	return reason_set(reason, "%s is not built in this release", option);
-}

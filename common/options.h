@@ -91,10 +91,4 @@ struct options_workers {
  */
 int options_worker_list(const char *workers, struct options_workers *list, size_t max);
 
-/*
- * The part of the value that this release does not build yet (a hub), told as a reason.  0 when
- * everything asked for is built, else -1 with ENOTSUP.
- */
-int options_unbuilt(const struct options *options, struct reason *reason);
-
 #endif

@@ -97,6 +97,10 @@ struct session {
 	char *runtime_dir; /* node-local, on head_node */
 	char *log;	   /* path of session.log */
 	unsigned server_restarts;
+	char *hub_url;	  /* of the hub's API; NULL, as all of these: no hub is told */
+	char *hub_mode;	  /* "spawn", "stock" or "adopt" */
+	char *hub_state;  /* one of session_hub_states */
+	char *hub_reason; /* a person's words: why it is waiting, refused or an orphan */
 	struct session_node *nodes;
 	size_t node_count;
 	struct session_workers *workers; /* by session_workers_add() */
@@ -105,6 +109,9 @@ struct session {
 	double job_end_time; /* unix seconds, 0 unlimited or not known */
 	double updated;	     /* set by session_write */
 };
+
+/* What a hub knows of a session; the list ends with NULL. */
+extern const char *const session_hub_states[];
 
 struct session *session_create(void);
 void session_destroy(struct session *session);

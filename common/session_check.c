@@ -66,6 +66,19 @@ static bool is_url(const char *text)
 	       text[strspn(text, allowed)] == '\0';
 }
 
+const char *const session_hub_states[] = {
+	"waiting", /* for the hub's answer: the first, or one after a time without */
+	"registered", "refused", "orphan", "ended", NULL};
+
+static bool is_hub_state(const char *text)
+{
+	for (size_t i = 0; session_hub_states[i] != NULL; i++) {
+		if (strcmp(session_hub_states[i], text) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool session_node_name_valid(const char *name)
 {
 	return text_is_name(name, SESSION_LABEL_MAX);
@@ -110,6 +123,10 @@ const struct session_text session_texts[] = {
 	{NULL, "reason", offsetof(struct session, reason), is_sentence, true},
 	{NULL, "url", offsetof(struct session, url), is_url, false},
 	{NULL, "log", offsetof(struct session, log), is_path, false},
+	{"hub", "url", offsetof(struct session, hub_url), is_url, false},
+	{"hub", "mode", offsetof(struct session, hub_mode), is_label, false},
+	{"hub", "state", offsetof(struct session, hub_state), is_hub_state, false},
+	{"hub", "reason", offsetof(struct session, hub_reason), is_sentence, true},
 	{"endpoint", "ip", offsetof(struct session, ip), is_address, false},
 	{"head", "node", offsetof(struct session, head_node), session_node_name_valid, false},
 	{"head", "runtime_dir", offsetof(struct session, runtime_dir), is_path, false},

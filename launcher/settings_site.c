@@ -23,6 +23,7 @@ enum {
 	INIT_TIMEOUT_DEFAULT =
 		300,		  /* seconds: modules and conda on a cold shared file system */
 	INIT_TIMEOUT_MAX = 86400, /* seconds: every wait is bounded */
+	ORPHAN_GRACE_DEFAULT = 600, /* seconds: a hub that is put right again has that long */
 	RESTARTS_DEFAULT = 3,
 	RESTARTS_MAX = 100,
 	LOG_BYTES_DEFAULT = 16 << 20,
@@ -36,8 +37,8 @@ enum {
  * with ENOMEM. */
 typedef int site_setter(struct settings *settings, size_t offset, const char *value);
 
-static site_setter set_network, set_allow, set_ports, set_tmpdir, set_hub, set_time, set_wait,
-	set_restarts, set_log, set_log_size, set_star;
+static site_setter set_network, set_allow, set_ports, set_tmpdir, set_hub, set_hub_user,
+	set_grace, set_time, set_wait, set_restarts, set_log, set_log_size, set_star;
 
 static const struct {
 	const char *name;
@@ -52,6 +53,10 @@ static const struct {
 	{"tmpdir", set_tmpdir, 0,
 	 "an absolute path of at most 36 bytes, on a disk of the node"},
 	{"hub", set_hub, 0, "http://HOST[:PORT]/PATH, https://HOST[:PORT]/PATH, or none"},
+	{"hub_user", set_hub_user, 0,
+	 "the name or the uid of the account that the hub runs as"},
+	{"orphan_grace", set_grace, 0,
+	 "a time as Slurm writes it (MINUTES, HOURS:MINUTES:SECONDS, ...), or off"},
 	{"idle", set_time, offsetof(struct settings, idle_default_s),
 	 "a time as Slurm writes it (MINUTES, HOURS:MINUTES:SECONDS, ...), 0 for none"},
 	{"idle_max", set_time, offsetof(struct settings, idle_max_s),
@@ -88,6 +93,7 @@ int site_init(struct settings *settings)
 {
 	settings->warn_default_s = WARN_DEFAULT;
 	settings->init_timeout_s = INIT_TIMEOUT_DEFAULT;
+	settings->orphan_grace_s = ORPHAN_GRACE_DEFAULT;
 	settings->server_restarts_max = RESTARTS_DEFAULT;
 	settings->log_level = SETTINGS_LOG_INFO;
 	settings->log_max_bytes = LOG_BYTES_DEFAULT;
@@ -102,6 +108,7 @@ void site_clear(struct settings *settings)
 	free(settings->allow);
 	free(settings->tmpdir);
 	free(settings->hub);
+	free(settings->hub_user);
 }
 
 static int wrong(void)
@@ -204,6 +211,25 @@ static int set_hub(struct settings *settings, size_t offset, const char *value)
 	if (result != 0)
 		return errno == ENOMEM ? -1 : wrong();
 	return field_set(&settings->hub, value);
+}
+
+/* Whether there is such an account is for each host to find out. */
+static int set_hub_user(struct settings *settings, size_t offset, const char *value)
+{
+	(void) offset;
+	if (!text_is_name(value, LOGIN_NAME_MAX))
+		return wrong();
+	return field_set(&settings->hub_user, value);
+}
+
+static int set_grace(struct settings *settings, size_t offset, const char *value)
+{
+	(void) offset;
+	if (strcmp(value, "off") == 0) {
+		settings->orphan_grace_s = 0;
+		return 0;
+	}
+	return text_to_seconds(value, &settings->orphan_grace_s) == 0 ? 0 : wrong();
 }
 
 static long *seconds_at(struct settings *settings, size_t offset)

@@ -60,8 +60,6 @@ static int option_given(int index, const char *value, int remote)
 	self.given = true;
 	if (remote)
 		return ESPANK_SUCCESS;
-	if (options_unbuilt(&self.options, &reason) < 0)
-		goto refused;
 	if (site_knows(name, &reason) < 0)
 		goto refused;
 	return ESPANK_SUCCESS;
@@ -162,10 +160,25 @@ int slurm_spank_local_user_init(spank_t spank, int argc, char *argv[])
 	return ESPANK_SUCCESS;
 }
 
-int slurm_spank_task_init(spank_t spank, int argc, char *argv[])
+/* Starts the session, or leaves that to `sjupyter start`. */
+static void begin_session(spank_t spank)
 {
 	struct reason reason;
 
+	if (self.options.start_manual) {
+		char *encoded = options_encode(&self.options);
+		if (!encoded || spank_setenv(spank, INHERITED_FOR_SJUPYTER, encoded, 1))
+			slurm_error("jupyter: the options cannot be handed to sjupyter");
+		free(encoded);
+		return;
+	}
+	/* In a task, Slurm's log is the job's stderr too, where the user looks first. */
+	if (trigger_start(spank, &self.options, self.config, &reason) < 0)
+		slurm_error("jupyter: no session: %s", reason.text);
+}
+
+int slurm_spank_task_init(spank_t spank, int argc, char *argv[])
+{
 	(void) argc, (void) argv;
 	/* Real, effective and saved: nothing of ours goes on if any of them is still root's,
 	 * unless the job itself is root's. */
@@ -178,17 +191,13 @@ int slurm_spank_task_init(spank_t spank, int argc, char *argv[])
 	bool due = trigger_is_due(spank);
 	spank_unsetenv(spank, INHERITED_ALLOCATED_BY);
 	inherited_take(spank, &self.options);
-	if (!due || !self.options.app)
-		return ESPANK_SUCCESS;
-	if (self.options.start_manual) {
-		char *encoded = options_encode(&self.options);
-		if (!encoded || spank_setenv(spank, INHERITED_FOR_SJUPYTER, encoded, 1))
-			slurm_error("jupyter: the options cannot be handed to sjupyter");
-		free(encoded);
-		return ESPANK_SUCCESS;
+	due = due && self.options.app;
+	if (due)
+		begin_session(spank);
+	/* The session has them, or `sjupyter start` in this script is to have them. */
+	if (!due || !self.options.start_manual) {
+		spank_unsetenv(spank, INHERITED_SPAWN_ID);
+		spank_unsetenv(spank, INHERITED_HUB_UID);
 	}
-	/* In a task, Slurm's log is the job's stderr too, where the user looks first. */
-	if (trigger_start(spank, &self.options, self.config, &reason) < 0)
-		slurm_error("jupyter: no session: %s", reason.text);
 	return ESPANK_SUCCESS;
 }

@@ -317,3 +317,30 @@ good_worker() {
 	run as_alice sjupyter status "$job"
 	assert_has "has no module"
 }
+
+# engines_are JOB N: as a client in the notebook has them.
+engines_are() {
+	local ids
+	ids=$(client "$1" exec 'import ipyparallel; print("engines", len(ipyparallel.Client().ids))')
+	echo "$ids"
+	[[ $ids == *"engines $2"* ]]
+}
+
+@test "engines that have ended are gone from their controller, without a heartbeat" {
+	local job config
+	# The user's own configuration: the next heartbeat would come in an hour.
+	config=$(home_of "$ALICE")/.ipython/profile_default
+	as_alice mkdir -p "$config"
+	as_alice tee "$config/ipcontroller_config.py" <<<'c.HeartMonitor.period = 3600000' >/dev/null
+	# Nor is there a successor, whose coming would tell that it is gone.
+	config_write <<<$'[workers ipyparallel]\nrestarts = 0'
+	job=$(submit -N3 --jupyter=lab --jupyter-workers=ipyparallel:2 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 120 session_is "$job" ready
+	engines_are "$job" 6
+	kill -9 "$(worker_pid "$job" ipyparallel 1 0)"
+	wait_until 30 engines_are "$job" 5
+	kill -9 "$(agent_pid n3 "$job")"
+	wait_until 60 engines_are "$job" 3
+	as_alice rm "$config/ipcontroller_config.py"
+}

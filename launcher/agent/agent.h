@@ -18,8 +18,9 @@ struct agent {
 	struct settings *settings;
 	const char *config; /* the settings' path as it was given, or NULL */
 	struct options options;
-	struct env *environment; /* the job's own, restored */
-	double triggered;	 /* unix seconds */
+	struct env *environment;  /* the job's own, restored */
+	char *spawn_id, *hub_uid; /* that our spawner has given the job, or NULL */
+	double triggered;	  /* unix seconds */
 	size_t rank, ranks;
 	char *job_id;  /* digits */
 	char *step_id; /* digits */

@@ -12,6 +12,7 @@
 #include "launcher/agent/memory.h"
 #include "launcher/head/environment.h"
 #include "launcher/head/head.h"
+#include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
 #include "launcher/head/workers.h"
 
@@ -87,9 +88,11 @@ static void watch_idle(struct head *head)
 	}
 	struct idle_options options = {
 		.limit_s = limit,
-		.api = head->server_options.recipe->jupyter_api,
+		.api = head_hub_guards(head) ? head_hub_api(head)
+					     : head->server_options.recipe->jupyter_api,
 		.socket_path = head->socket_path,
-		.token_file = head->token_file,
+		.token_file =
+			head_hub_guards(head) ? head_hub_token_file(head) : head->token_file,
 		.relay = head->relay,
 	};
 
@@ -115,6 +118,7 @@ void head_app_serving(void *arg)
 	if (head->relay)
 		relay_backend(head->relay, true);
 	record_phase(head->record, PHASE_SERVING);
+	head_hub_serving(head);
 	head_update(head);
 	watch_job_end(head);
 	watch_idle(head);
@@ -134,6 +138,7 @@ void head_app_restarting(const char *reason, void *arg)
 	session->state = SESSION_STARTING;
 	session_set(&session->reason, reason);
 	record_write(head->record);
+	head_hub_status(head);
 	head_say(head, "%s; starting it again", reason);
 }
 
@@ -168,6 +173,8 @@ static int start_server(struct head *head, struct reason *reason)
 		head_log(head, LOG_WARNING, "for sjupyter env: %s", strerror(errno));
 	if (head->kernel_app)
 		return kernel_app_start(head->kernel_app, reason);
+	if (head_hub_environment(head, head->server_environment, reason) < 0)
+		return -1;
 	head->server_options.environment = head->server_environment;
 	if (!(head->server = server_create(agent->loop, &head->server_options, &callbacks)))
 		return reason_set(reason, "server: %s", strerror(errno));
@@ -178,12 +185,19 @@ void head_prepared(struct head *head)
 {
 	struct reason reason;
 
-	if (head->ending)
+	head->prepared = true;
+	if (head->ending || head_hub_is_awaited(head))
 		return;
 	if (start_server(head, &reason) < 0)
 		head_fail(head, reason.text);
 	else
 		head_workers_start(head);
+}
+
+void head_hub_decided(struct head *head)
+{
+	if (head->prepared)
+		head_prepared(head);
 }
 
 static void on_init_done(struct env *environment, const char *why, void *arg)

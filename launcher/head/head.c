@@ -15,6 +15,7 @@
 #include "common/fd.h"
 #include "launcher/head/branches.h"
 #include "launcher/head/head.h"
+#include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
 #include "launcher/head/workers.h"
 #include "launcher/rendezvous.h"
@@ -30,14 +31,26 @@ enum {
 	MEMBERS_GRACE_MS = 2000
 };
 
+static void stop(void *arg)
+{
+	struct head *head = arg;
+
+	record_write(head->record);
+	loop_stop(head->agent->loop);
+}
+
 static void finish(struct head *head)
 {
 	struct session *session = record_session(head->record);
 
+	/* Once: the hub's last word may still be out. */
+	if (session_state_final(session->state))
+		return;
 	session->state = head->final_state;
 	record_phase(head->record, PHASE_ENDED);
 	record_write(head->record);
-	loop_stop(head->agent->loop);
+	if (!head_hub_end(head, stop))
+		stop(head);
 }
 
 void head_finish_timer(void *arg)
@@ -92,6 +105,7 @@ void head_begin_end(struct head *head, enum session_state final_state, const cha
 	session_set(&session->reason, reason);
 	record_phase(head->record, PHASE_DRAINING);
 	record_write(head->record);
+	head_hub_status(head);
 	if (head->relay)
 		relay_backend(head->relay, false);
 	if (final_state == SESSION_FAILED)
@@ -132,6 +146,7 @@ static void on_signal(int signo, void *arg)
 
 static void destroy(struct head *head)
 {
+	head_hub_destroy(head);
 	head_workers_destroy(head);
 	server_destroy(head->server);
 	kernel_app_destroy(head->kernel_app);

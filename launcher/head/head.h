@@ -26,6 +26,7 @@ enum { HEAD_VARIABLES_MAX = 16 };
 
 struct branches;
 struct kernel_app;
+struct hub;
 
 struct head {
 	struct agent *agent;
@@ -44,6 +45,7 @@ struct head {
 	struct init_file *init;
 	struct workers *workers;       /* NULL: none were asked for */
 	struct kernel_app *kernel_app; /* NULL: the app is a server */
+	struct hub *hub;	       /* NULL: no JupyterHub is told */
 	struct env *server_environment;
 	struct server_options server_options;
 	struct server *server;
@@ -52,7 +54,7 @@ struct head {
 	struct loop_timer *nodes_deadline;
 	struct loop_timer *end_timer; /* of members, once the server has ended */
 	size_t nodes_up, nodes_lost;
-	bool serving, serving_announced, announced, ending, ending_members;
+	bool prepared, serving, serving_announced, announced, ending, ending_members;
 	enum session_state final_state;
 	int status; /* exit status */
 };
@@ -76,6 +78,8 @@ int head_start(struct head *head, struct reason *reason);
 int head_start_app(struct head *head, struct reason *reason);
 /* All kinds of workers are prepared: the server may start. */
 void head_prepared(struct head *head);
+/* The hub has said what the server needs of it, or it goes without. */
+void head_hub_decided(struct head *head);
 /* What happens to the app, a server or a kernel: its callbacks, arg is the head. */
 void head_app_spawned(void *arg);
 void head_app_serving(void *arg);

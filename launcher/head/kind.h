@@ -25,6 +25,7 @@ struct kind_node {
 	bool joined;	/* the control plane has it */
 	bool count_due; /* to be told how many workers it is to have */
 	bool shared;	/* it has written all files */
+	bool forgotten; /* the controller was told that its workers are gone */
 	uint16_t count; /* of workers, as it has said */
 };
 

@@ -28,6 +28,8 @@ static void on_step_ended(const char *how, void *arg)
 	reason_set(&reason, "the step %s", how);
 	for (size_t rank = 0; rank < kind->head->agent->ranks; rank++) {
 		unsigned count = barrier_node_count(kind->barrier, rank);
+		if (kind->controller && count)
+			controller_gone(kind->controller, rank, 0, count);
 		for (unsigned index = 0; index < count; index++)
 			(void) barrier_exited(
 				kind->barrier, rank, index, false, reason.text,

@@ -126,7 +126,8 @@ static void crashed(struct server *server, const char *how)
 		server->crashes = 0;
 	server->served_since = 0;
 	server->crashes++;
-	if (!server->has_served || server->crashes > server->options->restarts_max) {
+	if ((!server->has_served && !server->options->patient) ||
+	    server->crashes > server->options->restarts_max) {
 		end(server, false, reason.text);
 		return;
 	}
@@ -184,11 +185,11 @@ static void on_probe(int status, const char *reason, void *arg)
 	server->probe = NULL;
 	if (status < 0) {
 		give_up(server, reason);
-	} else if (guarded && !server->guard_probed) {
+	} else if (guarded && !server->options->tls && !server->guard_probed) {
 		server->guard_probed = true;
 		if (start_probe(server, guarded) < 0)
 			give_up(server, strerror(errno));
-	} else if (guarded && status < 300) {
+	} else if (guarded && !server->options->tls && status < 300) {
 		struct reason open;
 		reason_set(&open,
 			   "it answers %s to everybody, without the token: not offered to a "
@@ -205,12 +206,19 @@ static void on_probe(int status, const char *reason, void *arg)
 
 static int start_probe(struct server *server, const char *path)
 {
+	const char *base = server->options->base ? server->options->base : "";
+	char whole[PROBE_PATH_MAX];
 	struct probe_options options = {
 		.socket_path = server->options->socket_path,
-		.path = path,
+		.path = whole,
+		.tls = server->options->tls,
 		.deadline_ms = server->options->recipe->ready_timeout_s * 1000,
 	};
 
+	if (snprintf(whole, sizeof(whole), "%s%s", base, path) >= (int) sizeof(whole)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
 	server->probe = probe_start(server->loop, &options, on_probe, server);
 	return server->probe ? 0 : -1;
 }

@@ -17,6 +17,7 @@
 #include "launcher/head/address.h"
 #include "launcher/head/branches.h"
 #include "launcher/head/head.h"
+#include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
 #include "launcher/head/token.h"
 #include "launcher/head/workers.h"
@@ -192,7 +193,6 @@ int head_start(struct head *head, struct reason *reason)
 	    rendezvous_send_endpoint(STDOUT_FILENO, control_server_endpoint(head->control),
 				     control_server_key(head->control)) < 0)
 		return reason_set(reason, "stdout: %s", strerror(errno));
-	record_write(head->record);
 	set_variables(head);
 	head->server_options = (struct server_options){
 		.recipe = recipe,
@@ -202,5 +202,9 @@ int head_start(struct head *head, struct reason *reason)
 		.restarts_max = agent->settings->server_restarts_max,
 		.log = head->log,
 	};
+	/* Asked now, so that its answer comes while all else is prepared. */
+	if (head_hub_create(head, recipe, reason) < 0)
+		return -1;
+	record_write(head->record);
 	return head_start_app(head, reason);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "launcher/head/head.h"
+#include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
 #include "launcher/head/workers.h"
 
@@ -69,7 +70,10 @@ static void say_up(struct head *head, const char *what, enum session_phase phase
 	struct session *session = record_session(head->record);
 	double seconds = session->phases[phase] - session->phases[PHASE_TRIGGERED];
 
-	if (head->kernel_app && head->state_fd != head->runtime.fd)
+	if (head_hub_guards(head))
+		head_say(head, "%s after %.1f s at %s, behind the hub's login", what, seconds,
+			 session->url);
+	else if (head->kernel_app && head->state_fd != head->runtime.fd)
 		head_say(head, "%s after %.1f s at %s: `sjupyter kernel %s` attaches to it",
 			 what, seconds, session->url, head->agent->job_id);
 	else if (head->state_fd != head->runtime.fd)
@@ -116,12 +120,14 @@ void head_update(struct head *head)
 	if (head->serving)
 		session_set(&session->reason, reason.text[0] ? reason.text : NULL);
 	if (state == before) {
+		head_hub_status(head);
 		record_changed(head->record);
 		return;
 	}
 	session->state = state;
 	if (state == SESSION_READY)
 		record_phase(head->record, PHASE_READY);
+	head_hub_status(head);
 	record_write(head->record);
 	say(head, before, reason.text);
 }

@@ -192,7 +192,9 @@ int address_print(const struct session *session, int state_fd, struct reason *re
 		return -1;
 	printf("%s\n", whole);
 	token = address_token(state_fd, NULL);
-	print_way(session, token);
+	/* One behind a hub's login is reached by the hub alone. */
+	if (token || !session->hub_mode)
+		print_way(session, token);
 	address_free(token);
 	address_free(whole);
 	return 0;

@@ -30,6 +30,8 @@ struct settings *doctor_check_config(struct checks *checks, const char *config,
 				     const char *what);
 void doctor_check_programs(struct checks *checks, const char *what);
 void doctor_check_munge(struct checks *checks, const char *what);
+/* The JupyterHub that sessions are told to, and whether it hears them. */
+void doctor_check_hub(struct checks *checks, const struct settings *settings, const char *what);
 
 /* The directory of all sessions, made when it is missing; an fd, or -1 and a reason. */
 int doctor_open_state(struct reason *reason);

@@ -87,8 +87,6 @@ int starter_check(const struct starter *starter, struct reason *reason)
 	char app[OPTIONS_NAME_MAX];
 	struct settings *settings;
 
-	if (options_unbuilt(starter->options, reason) < 0)
-		return -1;
 	if (!(settings = settings_load(starter->config, reason)))
 		return -1;
 	options_app_name(starter->options, app);

@@ -121,6 +121,20 @@ static void print_phases(const struct session *session)
 	}
 }
 
+/* What the JupyterHub knows of it that it is told to. */
+static void print_hub(const struct session *session)
+{
+	if (!session->hub_state)
+		return;
+	print_name("hub");
+	printf("%s", session->hub_state);
+	if (session->hub_url)
+		printf(", %s", session->hub_url);
+	if (session->hub_reason)
+		printf(": %s", session->hub_reason);
+	putchar('\n');
+}
+
 /* Why it waits, and until when. */
 static void print_pending(const struct queue_job *job)
 {
@@ -158,8 +172,12 @@ static void print_session(const struct status *status)
 	workers_view_print(session, "workers", NAME_WIDTH);
 	if (session->url && !session_state_final(session->state)) {
 		print_name("url");
-		printf("%s  (`sjupyter url %s` shows it whole)\n", session->url, name);
+		if (session->hub_mode)
+			printf("%s\n", session->url);
+		else
+			printf("%s  (`sjupyter url %s` shows it whole)\n", session->url, name);
 	}
+	print_hub(session);
 	print_phases(session);
 	if (session->server_restarts) {
 		print_name("restarts");

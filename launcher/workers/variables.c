@@ -166,18 +166,32 @@ void variables_clear(struct variables *variables)
 	errno = saved;
 }
 
+struct env *variables_own_environment(const struct variables *variables,
+				      const struct variables_options *options,
+				      struct reason *reason)
+{
+	struct env *environment = env_create(env_vector(options->agent->environment));
+
+	if (environment &&
+	    env_set(environment, "SPANK_JUPYTER_KIND", options->recipe->name) == 0 &&
+	    env_set(environment, "SPANK_JUPYTER_SHARE", variables->share) == 0)
+		return environment;
+	int saved = errno;
+	reason_set(reason, "%s: %s", options->recipe->name, strerror(errno));
+	env_destroy(environment);
+	errno = saved;
+	return NULL;
+}
+
 struct env *variables_environment(const struct variables *variables,
 				  const struct variables_options *options,
 				  struct reason *reason)
 {
-	struct env *environment = env_create(env_vector(options->agent->environment));
+	struct env *environment = variables_own_environment(variables, options, reason);
 
-	if (!environment ||
-	    env_set(environment, "SPANK_JUPYTER_KIND", options->recipe->name) < 0 ||
-	    env_set(environment, "SPANK_JUPYTER_SHARE", variables->share) < 0)
-		reason_set(reason, "%s: %s", options->recipe->name, strerror(errno));
-	else if (recipe_environment(options->recipe, environment, variables->pairs, reason) ==
-		 0)
+	if (!environment)
+		return NULL;
+	if (recipe_environment(options->recipe, environment, variables->pairs, reason) == 0)
 		return environment;
 	int saved = errno;
 	env_destroy(environment);

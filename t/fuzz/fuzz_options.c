@@ -63,7 +63,6 @@ static void check_taken(const struct options *options)
 	check_workers(options->workers);
 	options_app_name(options, name);
 	REQUIRE(options->app == NULL || text_is_name(name, sizeof(name)));
-	(void) options_unbuilt(options, &reason);
 	options_clear(&decoded);
 	free(word);
 }

@@ -595,40 +595,6 @@ static void test_decode(void)
 	options_clear(&options);
 }
 
-static void test_unbuilt(void)
-{
-	static const struct {
-		const char *name, *value, *told;
-	} cases[] = {
-		{"jupyter", "singleuser", "--jupyter=singleuser is not built in this release"},
-		{"jupyter-hub", "http://hub", "--jupyter-hub is not built in this release"},
-	};
-
-	options_clear(&options);
-	is_int(options_unbuilt(&options, &reason), 0, "nothing asked is built");
-	set("jupyter", "lab");
-	set("jupyter-hub", "none");
-	set("jupyter-workers", "dask");
-	set("jupyter-idle", "5");
-	set("jupyter-dir", "/x");
-	is_int(options_unbuilt(&options, &reason), 0,
-	       "lab with workers and without a hub is built");
-	set("jupyter", "kernel:ir");
-	is_int(options_unbuilt(&options, &reason), 0, "a kernel is built");
-	set("jupyter", "kernels");
-	is_int(options_unbuilt(&options, &reason), 0,
-	       "an app of the site is for others to know");
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		options_clear(&options);
-		set("jupyter", NULL);
-		set(cases[i].name, cases[i].value);
-		fails_with(options_unbuilt(&options, &reason), ENOTSUP, "%s=%s is not",
-			   cases[i].name, cases[i].value);
-		is_str(reason.text, cases[i].told, "and said so");
-	}
-	options_clear(&options);
-}
-
 int main(void)
 {
 	struct options zeroed = {0};
@@ -649,7 +615,6 @@ int main(void)
 	test_large();
 	test_code();
 	test_decode();
-	test_unbuilt();
 	errno = EMFILE;
 	options_clear(&zeroed);
 	options_clear(&zeroed);

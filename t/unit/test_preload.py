@@ -51,6 +51,10 @@ def worker(channel):
         over = threading.Event()
         def line(text):
             channel.say("heard " + text)
+            if text.startswith("nonsense"):
+                int(text)
+            if text == "exit":
+                sys.exit("the callback ends")
             if text == "retire":
                 over.set()
         channel.on_line(line)
@@ -203,6 +207,19 @@ def test_ends(world: World) -> None:
     check("and hears what is said", fork.channel.wait_line("heard something"))
     fork.channel.say("retire")
     check("and retires", fork.wait() == 0)
+
+    for number, nonsense in enumerate(("nonsense", "exit")):
+        fork = host.fork("worker", "0.%d" % (5 + number))
+        fork.channel.wait_line("began " + fork.id)
+        fork.channel.say(nonsense)
+        fork.channel.say("something")
+        check("what its function cannot bear (%s) does not make it deaf" % nonsense,
+              fork.channel.wait_line("heard something", 5), fork.channel.lines)
+        fork.channel.sock.shutdown(socket.SHUT_WR)
+        check("it hears the end of its channel, and ends with 1", fork.wait(5) == 1, fork.output())
+        check("and its log has what was wrong",
+              ("ValueError: invalid" if number == 0 else "SystemExit: the callback") in fork.output(), fork.output())
+        fork.kill()
 
     fork = host.fork("worker", "0.2")
     fork.channel.wait_line("began 0.2")

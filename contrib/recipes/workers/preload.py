@@ -82,20 +82,24 @@ class Channel:
     def on_line(self, callback):
         """Calls callback(line: str) for each line from now on, in a thread.
 
-        The last one is "eof", when the agent is gone; then this process ends.
+        The last one is "eof", when the agent is gone; then this process ends.  A callback that
+        raises is told on stderr: the lines that follow, and the end, matter still.
         """
         if self._sock is None:
             return
         import threading
+        import traceback
 
         def read():
             while True:
                 line = self.read_line()
                 try:
                     callback("eof" if line is None else line)
-                finally:
-                    if line is None:
-                        os._exit(1)
+                except BaseException:
+                    # Not sys.stderr, which an engine's clients may have taken.
+                    traceback.print_exc(file=sys.__stderr__)
+                if line is None:
+                    os._exit(1)
 
         threading.Thread(target=read, name="channel", daemon=True).start()
 

@@ -1,0 +1,285 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2030,SC2031
+#
+# Sessions in a real JupyterHub: spawned by our spawner with sbatch and salloc, by an
+# unmodified batchspawner, and users' own that the hub adopts; who can reach them, who can read
+# which secret, and what a hub that is away, restarted or hostile does to them.
+
+load lib/common
+load lib/session
+load lib/workers
+load lib/hub
+
+setup() {
+	hub_need
+	hub_settings "hub_user = $HUB_USER"
+}
+
+teardown() {
+	"$CLUSTER" run -- scontrol update partitionname=main state=up || true
+	misbehaving_end
+	jobs_cancel
+	nothing_left
+	config_restore
+}
+
+teardown_file() {
+	"$CLUSTER" hub down
+}
+
+# The hub of the file's tests, started by the first that needs it.
+need_hub() {
+	if [[ $(cat "$CLUSTER_STATE_DIR/hub/kind" 2>/dev/null) != "$*" ]]; then
+		hub_up "$@"
+		echo "$*" >"$CLUSTER_STATE_DIR/hub/kind"
+	else
+		hub_start "$@"
+	fi
+}
+
+@test "sbatch: the owner reaches the server through the proxy, nobody else does" {
+	need_hub CLUSTER_HUB_SUBMIT=sbatch
+	run hub_spawn "$ALICE" '{"nodes": 2}'
+	assert_status 0
+	hub_spawned "$ALICE"
+	assert_equal "$(hub_visit "$ALICE" "/user/$ALICE/api/status")" 200
+	assert_equal "$(hub_visit "$ALICE" "/user/$ALICE/lab")" 200
+	assert_equal "$(hub_visit "$BOB" "/user/$ALICE/api/status")" 403
+	# Nor without the proxy, by the session's own port.
+	local ip port
+	ip=$(session_get "$JOB" 'r["endpoint"]["ip"]')
+	port=$(session_get "$JOB" 'r["endpoint"]["port"]')
+	run as_bob curl -sS --noproxy '*' -o /dev/null -w '%{http_code}' "http://$ip:$port/user/$ALICE/api/status"
+	assert_equal "$output" 403
+	run as_alice sjupyter url "$JOB"
+	assert_equal "$output" "$HUB_URL/user/$ALICE/"
+	run as_alice sjupyter status "$JOB"
+	assert_has "registered"
+	run hub_api DELETE "/users/$ALICE/server"
+	assert_status 0
+	hub_stopped "$JOB"
+	assert_equal "$(session_state "$JOB")" ended
+}
+
+@test "a spawned job's secrets are the server's alone" {
+	need_hub CLUSTER_HUB_SUBMIT=sbatch
+	hub_spawn "$ALICE" '{"nodes": 2, "workers": "dask", "workers_per_node": 1}'
+	hub_spawned "$ALICE"
+	wait_until 120 session_is "$JOB" ready
+	local server token spawn_id word home state
+	server=$(server_pid_of_hub "$JOB")
+	token=$(variable_of "$server" JUPYTERHUB_API_TOKEN)
+	spawn_id=$(variable_of "$(agent_pid n1 "$JOB")" SJ_JOB_SPANK_JUPYTER_SPAWN_ID)
+	[[ ${#token} -ge 32 && ${#spawn_id} -eq 32 ]] || fail "no token or spawn id"
+	# Which programs have which.
+	assert_equal "$(processes_with 'JUPYTERHUB_API_TOKEN|JPY_API_TOKEN')" python
+	assert_equal "$(tr '\0' ' ' <"/proc/$server/cmdline" | grep -o jupyterhub-singleuser)" jupyterhub-singleuser
+	assert_equal "$(processes_with SPANK_JUPYTER_SPAWN_ID)" "jupyter-hub-callback"$'\n'jupyter-launch
+	[[ -z $(variable_of "$server" SPANK_JUPYTER_SPAWN_ID) ]]
+	# A step of the user's.
+	run as_alice srun --jobid "$JOB" --overlap -N2 -n2 env
+	assert_status 0
+	assert_has_not "$token"
+	assert_has_not "$spawn_id"
+	assert_has_not SPANK_JUPYTER_SPAWN_ID
+	run "$CLUSTER" run -- scontrol show job -dd "$JOB"
+	assert_has_not "$token"
+	assert_has_not "$spawn_id"
+	run "$CLUSTER" run -- scontrol write batch_script "$JOB" -
+	assert_has_not "$token"
+	assert_has_not "$spawn_id"
+	home=$(home_of "$ALICE")
+	state=$(session_dir "$JOB")
+	[[ -s $state/session.json && ! -e $state/token ]]
+	for word in "$token" "$spawn_id"; do
+		run in_arguments "$word"
+		assert_equal "$output" ""
+		run grep -rlsF -- "$word" "$home" "$CLUSTER_STATE_DIR/spool" "$CLUSTER_STATE_DIR/log"
+		assert_equal "$output" ""
+	done
+	# What sjupyter env hands to scripts.
+	run as_alice sjupyter env "$JOB"
+	assert_has_not "$token"
+	hub_api DELETE "/users/$ALICE/server"
+	hub_stopped "$JOB"
+}
+
+# The server is no child of the head's that was there first: that is the hub's callback.
+server_pid_of_hub() {
+	pgrep -f -P "$(session_get "$1" 'r["head"]["pid"]')" jupyterhub-singleuser
+}
+
+@test "salloc: the same, and found again after the hub was restarted" {
+	need_hub CLUSTER_HUB_SUBMIT=salloc
+	hub_spawn "$ALICE" '{"nodes": 2}'
+	hub_spawned "$ALICE"
+	assert_equal "$(hub_visit "$ALICE" "/user/$ALICE/api/status")" 200
+	hub_stop
+	hub_start CLUSTER_HUB_SUBMIT=salloc
+	wait_until 60 hub_server_is "$ALICE" "" ready
+	assert_equal "$(hub_visit "$ALICE" "/user/$ALICE/api/status")" 200
+	assert_equal "$(hub_visit "$BOB" "/user/$ALICE/api/status")" 403
+	hub_api DELETE "/users/$ALICE/server"
+	hub_stopped "$JOB"
+}
+
+@test "an unmodified batchspawner's server, and its token is not the workers'" {
+	local config=$BATS_TEST_TMPDIR/config.py pid workers=0
+	echo 'c.SlurmSpawner.batch_submit_cmd += " --nodes=2 --jupyter-workers=dask:1"' >"$config"
+	hub_up CLUSTER_HUB_SPAWNER=batchspawner CLUSTER_HUB_CONFIG="$config"
+	hub_spawn "$ALICE"
+	hub_spawned "$ALICE"
+	wait_until 120 session_is "$JOB" ready
+	for pid in $(pgrep -u "$ALICE" -f recipes/workers/); do
+		workers=$((workers + 1))
+		[[ -z $(variable_of "$pid" JUPYTERHUB_API_TOKEN)$(variable_of "$pid" JPY_API_TOKEN) ]]
+	done
+	[[ $workers -ge 2 ]]
+	assert_equal "$(session_get "$JOB" 'r["hub"]["mode"]')" stock
+	assert_equal "$(hub_visit "$ALICE" "/user/$ALICE/api/status")" 200
+	assert_equal "$(hub_visit "$BOB" "/user/$ALICE/api/status")" 403
+	hub_api DELETE "/users/$ALICE/server"
+	hub_stopped "$JOB"
+}
+
+@test "a named server of an unmodified batchspawner" {
+	need_hub CLUSTER_HUB_SPAWNER=batchspawner
+	hub_api POST "/users/$ALICE/servers/second"
+	hub_spawned "$ALICE" second
+	assert_equal "$(hub_visit "$ALICE" "/user/$ALICE/second/api/status")" 200
+	hub_api DELETE "/users/$ALICE/servers/second"
+	hub_stopped "$JOB"
+}
+
+# adopted SBATCH_ARGUMENTS...: a job of alice's own that the hub is asked to take.
+adopted() {
+	submit --jupyter=lab --jupyter-hub="$HUB_URL" "$@" --wrap 'sleep 600'
+}
+
+@test "a user's own job is adopted: his, behind the hub's login, and not another's" {
+	need_hub CLUSTER_HUB_SUBMIT=sbatch
+	JOB=$(adopted -N2)
+	wait_serving "$JOB"
+	wait_until 60 hub_state_is "$JOB" registered
+	wait_until 60 hub_server_is "$ALICE" "job-$JOB" ready
+	assert_equal "$(session_get "$JOB" 'r["url"]')" "$HUB_URL/user/$ALICE/job-$JOB/"
+	assert_equal "$(hub_visit "$ALICE" "/user/$ALICE/job-$JOB/lab")" 200
+	assert_equal "$(hub_visit "$BOB" "/user/$ALICE/job-$JOB/lab")" 403
+	assert_equal "$(processes_with 'JUPYTERHUB_API_TOKEN|JPY_API_TOKEN')" python
+	run as_alice srun --jobid "$JOB" --overlap -N2 -n2 env
+	assert_has_not JUPYTERHUB_
+	# Stopping the server ends the session, and the job goes on.
+	hub_api DELETE "/users/$ALICE/servers/job-$JOB"
+	wait_until 60 session_is "$JOB" ended
+	job_is "$JOB" RUNNING
+}
+
+@test "the hub restarted while the job is pending, and while its server starts" {
+	need_hub CLUSTER_HUB_SUBMIT=sbatch
+	"$CLUSTER" run -- scontrol update partitionname=main state=down
+	hub_spawn "$ALICE"
+	wait_until 30 hub_job "$ALICE"
+	JOB=$(hub_job "$ALICE")
+	hub_stop
+	hub_start CLUSTER_HUB_SUBMIT=sbatch
+	"$CLUSTER" run -- scontrol update partitionname=main state=up
+	wait_until 60 session_get "$JOB" 'r["phases"]["spawned"]'
+	hub_stop
+	wait_until 120 session_is "$JOB" 'starting|ready'
+	hub_start CLUSTER_HUB_SUBMIT=sbatch
+	hub_spawned "$ALICE"
+	assert_equal "$(hub_visit "$ALICE" "/user/$ALICE/api/status")" 200
+	hub_api DELETE "/users/$ALICE/server"
+	hub_stopped "$JOB"
+}
+
+@test "a hub that is away when the session begins: it waits, says so, and is served" {
+	need_hub CLUSTER_HUB_SUBMIT=sbatch
+	"$CLUSTER" run -- scontrol update partitionname=main state=down
+	hub_spawn "$ALICE"
+	wait_until 30 hub_job "$ALICE"
+	JOB=$(hub_job "$ALICE")
+	hub_stop
+	"$CLUSTER" run -- scontrol update partitionname=main state=up
+	wait_until 60 hub_state_is "$JOB" waiting
+	wait_until 30 grep -q 'trying on' "$(session_dir "$JOB")/session.log"
+	run session_get "$JOB" 'r["hub"]["reason"]'
+	assert_has "$HUB_URL" || assert_has "10.77.$CLUSTER_INSTANCE.1"
+	# An adopted one likewise.
+	local own
+	own=$(adopted)
+	wait_until 60 hub_state_is "$own" waiting
+	wait_until 30 job_log_has "$own" "trying on"
+	session_is "$own" starting
+	hub_start CLUSTER_HUB_SUBMIT=sbatch
+	wait_until 120 hub_server_is "$ALICE" "" ready
+	wait_until 120 hub_server_is "$ALICE" "job-$own" ready
+	wait_until 30 hub_state_is "$JOB" registered
+	wait_until 30 hub_state_is "$own" registered
+}
+
+@test "a hub that has lost its database: the session says that it is an orphan, and ends" {
+	need_hub CLUSTER_HUB_SUBMIT=sbatch
+	hub_settings "hub_user = $HUB_USER" "orphan_grace = 0:03"
+	hub_spawn "$ALICE"
+	hub_spawned "$ALICE"
+	hub_up CLUSTER_HUB_SUBMIT=sbatch
+	# Something to tell the hub of, and to be denied.
+	kill -KILL "$(server_pid_of_hub "$JOB")"
+	wait_until 120 hub_state_is "$JOB" 'orphan|ended'
+	wait_until 60 session_is "$JOB" ended
+	run session_reason "$JOB"
+	assert_has "the hub has not taken it back"
+	run cat "$(session_dir "$JOB")/session.log"
+	assert_has "does not know this session any more"
+	assert_has "orphan_grace"
+	hub_stopped "$JOB"
+}
+
+@test "--jupyter=singleuser without a hub is one clear line" {
+	JOB=$(submit --jupyter=singleuser --wrap 'sjupyter wait')
+	wait_until 60 session_is "$JOB" failed
+	run session_reason "$JOB"
+	assert_has "--jupyter=singleuser is a server of a JupyterHub, and there is none"
+	wait_until 30 job_log_has "$JOB" "give --jupyter=lab for a session of your own"
+}
+
+@test "without hub_user nothing is adopted: the setting is named, and the lab comes" {
+	need_hub CLUSTER_HUB_SUBMIT=sbatch
+	hub_settings
+	JOB=$(adopted)
+	wait_serving "$JOB"
+	hub_state_is "$JOB" refused
+	job_log_has "$JOB" "set hub_user in the [site] section"
+	run as_alice sjupyter url "$JOB"
+	assert_has "token="
+}
+
+@test "a hub that refuses is told in words, and the lab comes without it" {
+	local case status words
+	misbehaving_hub
+	hub_settings "hub_user = 0"
+	for case in "s-401:hub_user" "s-403:403" "s-404:404" "s-409:409" "s-410:410" "redirect:elsewhere"; do
+		words=${case#*:}
+		status=${case%%:*}
+		JOB=$(submit --jupyter=lab --jupyter-hub="$BAD_HUB/$status/hub/api" --wrap 'sleep 600')
+		wait_serving "$JOB"
+		hub_state_is "$JOB" refused
+		run session_get "$JOB" 'r["hub"]["reason"]'
+		assert_has "$words"
+		job_log_has "$JOB" "not in the hub"
+		grep -qF "not in the hub" "$(session_dir "$JOB")/session.log"
+		"$CLUSTER" run -- scancel "$JOB"
+	done
+}
+
+@test "a job that is told to end while it waits for the hub ends at once" {
+	hub_settings "hub_user = $HUB_USER"
+	hub_stop
+	JOB=$(adopted)
+	wait_until 60 hub_state_is "$JOB" waiting
+	as_alice scancel "$JOB"
+	wait_until 30 session_is "$JOB" 'ended|failed'
+	hub_stopped "$JOB"
+}
