@@ -137,6 +137,7 @@ print("shares", len({w["memory_limit"] for w in dask.distributed.Client().schedu
 @test "sjupyter workers shrinks a kind, and tasks that run finish first" {
 	local out
 	out=$(home_of "$ALICE")/shrink
+	as_alice rm -f "$out.begun"
 	client "$JOB" exec "$(
 		cat <<-END
 			import time, dask.distributed

@@ -180,7 +180,7 @@ raw_credential() {
 	run "$CLUSTER" run -u "$ALICE" -n n1 -e SPANK_JUPYTER_SPAWN_ID="$SPAWN" -e SLURM_SUBMIT_HOST=login -- \
 		jupyter-hub-callback post environment --mode=spawn --hub=http://127.0.0.1:8002/hub/api \
 		--hub-uid="$HUB_UID" --job=$FIRST --cluster=load
-	assert_status 1
+	assert_status 4
 	assert_has "leads to this node itself"
 	assert_has "c.JupyterHub.hub_connect_url"
 }

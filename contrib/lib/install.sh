@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2317
 #
 # Brings what this machine lacks: Debian packages, the Jupyter stack and the hub from
 # PyPI in virtual environments of their own, and the hub's proxy from npm.  Sourced by

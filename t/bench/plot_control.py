@@ -74,7 +74,7 @@ def panel_draw(left, panel, rows):
         if points:
             x, y = points[-1]
             figure = f"{shape}: {sizes[-1][column]:.3g}"
-            lines.append(text(x, y - 8 if shape == "star" else y + 17, figure, "end", f'fill="{COLOURS[shape]}"'))
+            lines.append(text(x, y - 8 if shape == "star" else y + 34, figure, "end", f'fill="{COLOURS[shape]}"'))
     return lines
 
 

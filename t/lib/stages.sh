@@ -73,7 +73,7 @@ sanitizers_build() {
 	export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
 	export UBSAN_OPTIONS=print_stacktrace=1
 	stage_step "$1: configure" build_configure "$BUILDS/asan" --prefix="$PREFIX/asan" \
-		--enable-werror --enable-sanitizers CFLAGS="-g -O1"
+		--enable-werror --enable-sanitizers
 	[[ $STEP_STATUS -eq 0 ]] || return 0
 	stage_step "$1: build" build_make "$BUILDS/asan" all
 }

@@ -83,7 +83,9 @@ const steps = {
 		await page.locator('.jp-LauncherCard[data-category="Notebook"]').first()
 			.click({ timeout: DEADLINE });
 		const cell = page.locator(".jp-Notebook .jp-CodeCell .cm-content").first();
-		await cell.click({ timeout: DEADLINE });
+		// A cell that is run before its kernel is there is not run.
+		await page.getByText(/\| Idle$/).first().waitFor({ timeout: DEADLINE });
+		await cell.click();
 		await page.keyboard.insertText(code);
 		await page.keyboard.press("Shift+Enter");
 		const output = page.locator(".jp-Notebook .jp-OutputArea-output").first();
