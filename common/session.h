@@ -97,6 +97,9 @@ struct session {
 	char *runtime_dir; /* node-local, on head_node */
 	char *log;	   /* path of session.log */
 	unsigned server_restarts;
+	char *notebook;	      /* that is executed, by --jupyter=run */
+	char *output;	      /* the executed one */
+	unsigned cell, cells; /* that runs, or has been the last, of how many; 0: none yet */
 	char *hub_url;	  /* of the hub's API; NULL, as all of these: no hub is told */
 	char *hub_mode;	  /* "spawn", "stock" or "adopt" */
 	char *hub_state;  /* one of session_hub_states */

@@ -123,6 +123,8 @@ const struct session_text session_texts[] = {
 	{NULL, "reason", offsetof(struct session, reason), is_sentence, true},
 	{NULL, "url", offsetof(struct session, url), is_url, false},
 	{NULL, "log", offsetof(struct session, log), is_path, false},
+	{"notebook", "path", offsetof(struct session, notebook), is_path, false},
+	{"notebook", "output", offsetof(struct session, output), is_path, false},
 	{"hub", "url", offsetof(struct session, hub_url), is_url, false},
 	{"hub", "mode", offsetof(struct session, hub_mode), is_label, false},
 	{"hub", "state", offsetof(struct session, hub_state), is_hub_state, false},

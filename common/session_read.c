@@ -73,6 +73,7 @@ static int counts_take(const json_t *root, struct session *session, struct reaso
 {
 	const json_t *endpoint = json_object_get(root, "endpoint");
 	const json_t *head = json_object_get(root, "head");
+	const json_t *notebook = json_object_get(root, "notebook");
 	unsigned pid = 0;
 
 	if (session_take_count(json_object_get(root, "restart"), SESSION_COUNT_MAX,
@@ -85,6 +86,11 @@ static int counts_take(const json_t *root, struct session *session, struct reaso
 		return session_damaged(reason, "port");
 	if (session_take_count(json_object_get(head, "pid"), SESSION_PID_MAX, &pid) != 0)
 		return session_damaged(reason, "pid");
+	if (session_take_count(json_object_get(notebook, "cell"), SESSION_COUNT_MAX,
+			       &session->cell) != 0 ||
+	    session_take_count(json_object_get(notebook, "cells"), SESSION_COUNT_MAX,
+			       &session->cells) != 0)
+		return session_damaged(reason, "notebook");
 	session->head_pid = (pid_t) pid;
 	return 0;
 }

@@ -158,14 +158,16 @@ char *session_to_json(const struct session *session)
 	/* Version and state first, for people who look into the file; jansson keeps the order.
 	 */
 	root = json_pack(
-		"{s:i, s:s, s:n, s:i, s:{s:n, s:o}, s:{s:n, s:o, s:n}, s:{s:n}, s:i, s:o, s:o, "
-		"s:o, s:o, s:f}",
+		"{s:i, s:s, s:n, s:i, s:{s:n, s:o}, s:{s:n, s:o, s:n}, s:{s:n}, s:i, s:{s:n, "
+		"s:n, "
+		"s:o, s:o}, s:o, s:o, s:o, s:o, s:f}",
 		"version", SESSION_VERSION, "state", session_state_name(session->state),
 		"job_id", "restart", (int) session->restart, "endpoint", "ip", "port",
 		known_json(session->port), "head", "node", "pid",
 		known_json((unsigned) session->head_pid), "runtime_dir", "hub", "url",
-		"server_restarts", (int) session->server_restarts, "phases",
-		phases_json(session), "nodes", nodes_json(session), "workers",
+		"server_restarts", (int) session->server_restarts, "notebook", "path", "output",
+		"cell", known_json(session->cell), "cells", known_json(session->cells),
+		"phases", phases_json(session), "nodes", nodes_json(session), "workers",
 		workers_json(session), "job_end_time",
 		session->job_end_time > 0 ? json_real(session->job_end_time) : json_null(),
 		"updated", session->updated);

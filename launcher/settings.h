@@ -48,6 +48,7 @@ struct settings {
 	unsigned server_restarts_max;
 	int log_level;	    /* enum settings_log */
 	long log_max_bytes; /* of session.log */
+	unsigned star_max;  /* agents that all connect to the head */
 	struct recipe *apps;
 	size_t app_count;
 	struct recipe *kinds; /* of workers */

@@ -14,6 +14,7 @@
 
 #include "common/options.h"
 #include "common/text.h"
+#include "launcher/control/control.h"
 #include "launcher/network.h"
 
 /* The defaults, and what man/spank-jupyter.conf.5 tells of them. */
@@ -28,7 +29,8 @@ enum {
 	LOG_BYTES_DEFAULT = 16 << 20,
 	LOG_BYTES_MIN = 64 << 10,
 	LOG_BYTES_MAX = 1 << 30,
-	PORT_MAX = 65535
+	PORT_MAX = 65535,
+	STAR_MAX = 65536 /* SESSION_NODES_MAX */
 };
 
 /* A setter takes a value without newlines, and answers -1 with EINVAL for one that is wrong, or
@@ -36,7 +38,7 @@ enum {
 typedef int site_setter(struct settings *settings, size_t offset, const char *value);
 
 static site_setter set_network, set_allow, set_ports, set_tmpdir, set_hub, set_hub_user,
-	set_grace, set_time, set_wait, set_restarts, set_log, set_log_size;
+	set_grace, set_time, set_wait, set_restarts, set_log, set_log_size, set_star;
 
 static const struct {
 	const char *name;
@@ -66,6 +68,7 @@ static const struct {
 	{"restarts", set_restarts, 0, "0..100"},
 	{"log", set_log, 0, "error, warning, info or debug"},
 	{"log_size", set_log_size, 0, "bytes, or a number with K, M or G, from 64K to 1G"},
+	{"star_max", set_star, 0, "1..65536 nodes"},
 };
 
 int site_key(const char *key)
@@ -94,6 +97,7 @@ int site_init(struct settings *settings)
 	settings->server_restarts_max = RESTARTS_DEFAULT;
 	settings->log_level = SETTINGS_LOG_INFO;
 	settings->log_max_bytes = LOG_BYTES_DEFAULT;
+	settings->star_max = CONTROL_STAR_MAX;
 	settings->tmpdir = strdup("/tmp");
 	return settings->tmpdir != NULL ? 0 : -1;
 }
@@ -296,6 +300,17 @@ static int set_log_size(struct settings *settings, size_t offset, const char *va
 	    number * unit < LOG_BYTES_MIN)
 		return wrong();
 	settings->log_max_bytes = (long) (number * unit);
+	return 0;
+}
+
+static int set_star(struct settings *settings, size_t offset, const char *value)
+{
+	unsigned long number;
+
+	(void) offset;
+	if (text_to_ulong(value, 1, STAR_MAX, &number) != 0)
+		return wrong();
+	settings->star_max = (unsigned) number;
 	return 0;
 }
 

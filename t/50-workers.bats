@@ -137,6 +137,7 @@ print("shares", len({w["memory_limit"] for w in dask.distributed.Client().schedu
 @test "sjupyter workers shrinks a kind, and tasks that run finish first" {
 	local out
 	out=$(home_of "$ALICE")/shrink
+	as_alice rm -f "$out.begun"
 	client "$JOB" exec "$(
 		cat <<-END
 			import time, dask.distributed
@@ -225,4 +226,14 @@ print("shares", len({w["memory_limit"] for w in dask.distributed.Client().schedu
 		END2
 	)"
 	as_alice scancel "$job"
+}
+
+@test "sjupyter doctor tells of each kind whether its Python has what it imports" {
+	run as_alice timeout -k 5 120 sjupyter doctor
+	assert_has "ok    workers dask:"
+	assert_has "ok    workers ipyparallel:"
+	assert_has "ok    workers mpi:"
+	run as_alice env PATH="$PREFIX/bin:/usr/bin:/bin" timeout -k 5 120 sjupyter doctor
+	assert_has "warn  workers dask:"
+	assert_has "has no module"
 }

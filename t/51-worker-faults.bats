@@ -46,7 +46,8 @@ good_worker() {
 	END
 }
 
-@test "a kind of the site's own: twenty lines with a controller, used end to end" {
+# A controller and a worker of a kind of the site's own, twenty lines: workers register.
+counting_kind() {
 	program controller <<-'END'
 		#!/usr/bin/env python3
 		"""Counts: each worker connects, says its ID and the shared secret, and has registered."""
@@ -73,8 +74,12 @@ good_worker() {
 		secret = open(os.environ["SPANK_JUPYTER_SHARE"] + "/secret").read()
 		connection = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 		connection.send(f"{secret} {os.environ['SPANK_JUPYTER_WORKER']}".encode())
-		os.read(int(os.environ["SPANK_JUPYTER_FD"]), 1)
+		os.read(int(os.environ.get("SPANK_JUPYTER_FD", connection.fileno())), 1)
 	END
+}
+
+@test "a kind of the site's own: twenty lines with a controller, used end to end" {
+	counting_kind
 	kinds_write <<-'END'
 		[workers count]
 		controller = @PROGRAMS@/controller
@@ -343,4 +348,35 @@ engines_are() {
 	kill -9 "$(agent_pid n3 "$job")"
 	wait_until 60 engines_are "$job" 3
 	as_alice rm "$config/ipcontroller_config.py"
+}
+
+@test "a step that ends is started again as often as the recipe says, and told then" {
+	counting_kind
+	program once <<-'END'
+		#!/bin/bash
+		# The first step ends at once, the second with its second life.
+		echo began >>~/step-began
+		[[ $(wc -l <~/step-began) -gt 1 ]] || exit 3
+		exec "${0%/*}/worker" "$@"
+	END
+	kinds_write <<-'END'
+		[workers stepped]
+		start = srun
+		controller = @PROGRAMS@/controller
+		worker = @PROGRAMS@/once ${ip} ${port}
+		ports = 1
+		restarts = 1
+	END
+	local job
+	as_alice rm -f "$(home_of "$ALICE")/step-began"
+	job=$(submit -N1 --jupyter=lab --jupyter-workers=stepped:1 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 60 session_is "$job" ready
+	assert_equal "$(as_alice wc -l step-began)" "2 step-began"
+	grep -F "starting it again" "$(session_dir "$job")/session.log"
+	kill -9 "$(worker_pid "$job" stepped 0 0)"
+	wait_until 60 session_is "$job" degraded
+	assert_equal "$(missing "$job" stepped)" "n1.0"
+	run session_reason "$job"
+	assert_has "stepped"
 }

@@ -39,6 +39,12 @@ teardown_file() {
 	port=$(session_get "$JOB" 'r["endpoint"]["port"]')
 	run as_bob curl -sS --noproxy '*' -o /dev/null -w '%{http_code}' "http://$ip:$port/user/$ALICE/api/status"
 	assert_equal "$output" 403
+	hub_settings "hub = $HUB_URL" "hub_user = $HUB_USER"
+	run as_alice sjupyter --config="$CONFIG" doctor --no-job
+	assert_has "JupyterHub from this host: $HUB_URL answers"
+	hub_settings "hub = $HUB_URL" "hub_user = 0"
+	run as_alice sjupyter --config="$CONFIG" doctor --no-job
+	assert_has "jobs of yours are not in it"
 	run as_alice sjupyter url "$JOB"
 	assert_equal "$output" "$HUB_URL/user/$ALICE/"
 	run as_alice sjupyter status "$JOB"

@@ -16,6 +16,7 @@ setup() {
 teardown() {
 	"$CLUSTER" run -- scontrol update partitionname=main state=up || true
 	misbehaving_end
+	rm -rf "$(home_of "$ALICE")/lab-only" "$(home_of "$ALICE")/init.sh"
 	jobs_cancel
 	nothing_left
 	config_restore
@@ -105,6 +106,22 @@ teardown_file() {
 	job_log_has "$JOB" "set hub_user in the [site] section"
 	run as_alice sjupyter url "$JOB"
 	assert_has "token="
+}
+
+@test "a lab whose user has no jupyterhub-singleuser is not in the hub, and comes" {
+	need_hub CLUSTER_HUB_SUBMIT=sbatch
+	local home
+	home=$(home_of "$ALICE")
+	mkdir "$home/lab-only"
+	ln -s "$VENV/bin/jupyter-lab" "$home/lab-only/"
+	echo "export PATH=$home/lab-only:$PREFIX/bin:/usr/bin:/bin" >"$home/init.sh"
+	chown -R "$ALICE:" "$home/lab-only" "$home/init.sh"
+	JOB=$(adopted --jupyter-init="$home/init.sh")
+	wait_serving "$JOB"
+	hub_state_is "$JOB" refused
+	job_log_has "$JOB" "not in the hub"
+	job_log_has "$JOB" jupyterhub-singleuser
+	wait_until 60 hub_server_is "$ALICE" "job-$JOB" none
 }
 
 @test "a hub that refuses is told in words, and the lab comes without it" {

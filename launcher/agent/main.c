@@ -196,6 +196,7 @@ int main(int argc, char *argv[])
 	settings_destroy(agent.settings);
 	options_clear(&agent.options);
 	env_destroy(agent.environment);
+	env_destroy(agent.before_init);
 	free(agent.spawn_id);
 	free(agent.hub_uid);
 	free(agent.job_id);

@@ -10,10 +10,12 @@
 
 #include "common/text.h"
 #include "launcher/agent/memory.h"
+#include "launcher/agent/init_change.h"
 #include "launcher/head/environment.h"
 #include "launcher/head/head.h"
 #include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/run_app.h"
 #include "launcher/head/workers.h"
 
 static void on_end_known(time_t end, void *arg)
@@ -80,8 +82,8 @@ static void watch_idle(struct head *head)
 {
 	long limit = idle_limit(head->agent);
 
-	if (head->kernel_app) {
-		if (limit)
+	if (head->kernel_app || head->run_app) {
+		if (limit && head->kernel_app)
 			head_say(head, "--jupyter-idle does not hold for a bare kernel: the "
 				       "session ends with it or with the job");
 		return;
@@ -173,6 +175,8 @@ static int start_server(struct head *head, struct reason *reason)
 		head_log(head, LOG_WARNING, "for sjupyter env: %s", strerror(errno));
 	if (head->kernel_app)
 		return kernel_app_start(head->kernel_app, reason);
+	if (head->run_app)
+		return run_app_start(head->run_app, reason);
 	if (head_hub_environment(head, head->server_environment, reason) < 0)
 		return -1;
 	head->server_options.environment = head->server_environment;
@@ -208,8 +212,12 @@ static void on_init_done(struct env *environment, const char *why, void *arg)
 		head_fail(head, why);
 		return;
 	}
-	env_destroy(head->agent->environment);
+	head->agent->before_init = head->agent->environment;
 	head->agent->environment = environment;
+	if (head->agent->options.workers &&
+	    init_change_write(head->runtime.fd, head->agent->before_init, environment) < 0)
+		head_log(head, LOG_WARNING, "what --jupyter-init has changed: %s",
+			 strerror(errno));
 	head_workers_begin(head);
 }
 

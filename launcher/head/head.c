@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "launcher/head/branches.h"
 #include "launcher/head/head.h"
 #include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/run_app.h"
 #include "launcher/head/workers.h"
 #include "launcher/rendezvous.h"
 
@@ -82,6 +84,7 @@ void head_end_members(struct head *head)
 	server_destroy(head->server);
 	head->server = NULL;
 	kernel_app_end(head->kernel_app);
+	run_app_end(head->run_app);
 	head->ending_members = true;
 	loop_timer_set(head->end_timer,
 		       MEMBERS_GRACE_MS + (head->workers ? WORKERS_GRACE_MS : 0));
@@ -122,14 +125,20 @@ void head_fail(struct head *head, const char *reason)
 
 void head_end_in_order(struct head *head, const char *reason)
 {
+	struct reason interrupted;
+
 	if (head->ending)
 		return;
-	head_begin_end(head, SESSION_ENDED, reason);
+	if (run_app_interrupted(head->run_app, reason, &interrupted))
+		head_begin_end(head, SESSION_FAILED, interrupted.text);
+	else
+		head_begin_end(head, SESSION_ENDED, reason);
 	init_file_destroy(head->init);
 	head->init = NULL;
 	if (head->server)
 		server_stop(head->server, SERVER_GRACE_MS);
-	else if (!kernel_app_stop(head->kernel_app, SERVER_GRACE_MS))
+	else if (!kernel_app_stop(head->kernel_app, SERVER_GRACE_MS) &&
+		 !run_app_stop(head->run_app, SERVER_GRACE_MS))
 		head_end_members(head);
 }
 
@@ -149,8 +158,10 @@ static void destroy(struct head *head)
 	head_workers_destroy(head);
 	server_destroy(head->server);
 	kernel_app_destroy(head->kernel_app);
+	run_app_destroy(head->run_app);
 	init_file_destroy(head->init);
 	control_server_destroy(head->control);
+	branches_destroy(head->branches);
 	relay_destroy(head->relay);
 	job_end_destroy(head->job_end);
 	idle_destroy(head->idle);

@@ -24,7 +24,9 @@
 /* Where each "${name}" of a recipe comes from. */
 enum { HEAD_VARIABLES_MAX = 16 };
 
+struct branches;
 struct kernel_app;
+struct run_app;
 struct hub;
 
 struct head {
@@ -40,9 +42,11 @@ struct head {
 	const char *variables[2 * HEAD_VARIABLES_MAX + 1];
 	struct relay *relay;
 	struct control_server *control;
+	struct branches *branches; /* NULL: the agents are a star */
 	struct init_file *init;
 	struct workers *workers;       /* NULL: none were asked for */
-	struct kernel_app *kernel_app; /* NULL: the app is a server */
+	struct kernel_app *kernel_app; /* of --jupyter=kernel, else NULL */
+	struct run_app *run_app;       /* of --jupyter=run, else NULL */
 	struct hub *hub;	       /* NULL: no JupyterHub is told */
 	struct env *server_environment;
 	struct server_options server_options;

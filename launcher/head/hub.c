@@ -45,6 +45,16 @@ static void decide(struct hub *hub)
 	head_hub_decided(hub->head);
 }
 
+void hub_give_up(struct hub *hub, const char *words)
+{
+	set_state(hub, "refused", words);
+	hub->without = true;
+	head_say(hub->head, "not in the hub: %s; the session begins without it", words);
+	/* It may have got further than we know. */
+	hub_child_say(hub->child, hub_event_ended(true, words));
+	hub_child_finish(hub->child);
+}
+
 /* There is no environment and will be none: without it our spawner's server cannot be, but a
  * session of the user's own can. */
 static void do_without(struct hub *hub, const char *words)
@@ -55,11 +65,7 @@ static void do_without(struct hub *hub, const char *words)
 	if (hub->head->ending)
 		return;
 	if (hub->plan.mode == HUB_PLAN_ADOPT && !hub->app->hub) {
-		hub->without = true;
-		head_say(hub->head, "not in the hub: %s; the session begins without it", words);
-		/* It may have got further than we know. */
-		hub_child_say(hub->child, hub_event_ended(true, words));
-		hub_child_finish(hub->child);
+		hub_give_up(hub, words);
 		decide(hub);
 		return;
 	}
@@ -101,8 +107,9 @@ static void begin_grace(struct hub *hub, const char *state, const char *words)
 	char time[24];
 
 	set_state(hub, state, words);
-	if (hub->head->ending)
+	if (hub->head->ending || hub->denied)
 		return;
+	hub->denied = true;
 	if (!grace) {
 		head_say(hub->head, "the hub: %s", words);
 		return;
@@ -111,9 +118,7 @@ static void begin_grace(struct hub *hub, const char *state, const char *words)
 		 "the hub: %s; unless the hub takes it back the session ends in %s "
 		 "(orphan_grace)",
 		 words, text_from_seconds(grace, time, sizeof(time)));
-	if (!hub->in_grace)
-		loop_timer_set(hub->grace, grace * 1000);
-	hub->in_grace = true;
+	loop_timer_set(hub->grace, grace * 1000);
 }
 
 static void on_registered(struct hub *hub)
@@ -121,7 +126,7 @@ static void on_registered(struct hub *hub)
 	const struct session *session = session_of(hub);
 
 	loop_timer_set(hub->grace, -1);
-	hub->in_grace = false;
+	hub->denied = false;
 	hub->refused = false;
 	set_state(hub, "registered", NULL);
 	if (!hub->told)
@@ -144,19 +149,18 @@ static void on_failed(struct hub *hub, const char *words)
 
 static void on_problem(struct hub *hub, const char *words)
 {
-	struct session *session = session_of(hub);
-
 	/* A hub that ends the session knows no more of it. */
 	if (hub->head->ending) {
 		head_log(hub->head, LOG_DEBUG, "the hub: %s", words);
 		return;
 	}
-	session_set(&session->hub_reason, words);
-	record_changed(hub->head->record);
-	if (hub->told)
+	/* What is over is not told, so it is not in the record. */
+	if (hub->told) {
 		head_log(hub->head, LOG_WARNING, "the hub: %s", words);
-	else
-		head_say(hub->head, "the hub: %s; trying on", words);
+		return;
+	}
+	set_state(hub, "waiting", words);
+	head_say(hub->head, "the hub: %s; trying on", words);
 }
 
 static const char *words_of(const json_t *line, const char *name)

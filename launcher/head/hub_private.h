@@ -35,12 +35,15 @@ struct hub {
 	bool without; /* the session goes on as if there were none */
 	bool guards;  /* the server has the hub's environment */
 	bool told;    /* of the first registration */
-	bool refused, in_grace, child_gone;
+	bool denied;  /* and its user has been told so */
+	bool refused, child_gone;
 	void (*done)(void *head); /* the session has ended */
 };
 
 /* hub.c: starts the child. 0, or -1 with a reason. */
 int hub_begin(struct hub *hub, struct reason *reason);
+/* hub.c: the session goes on as if there were none, and says why. */
+void hub_give_up(struct hub *hub, const char *words);
 /* hub_start.c: frees what that has made. */
 void hub_clear(struct hub *hub);
 

@@ -223,6 +223,22 @@ static int take_place(struct hub *hub, struct reason *reason)
 	return 0;
 }
 
+/* A session of the user's own that a hub would have is not to fail for want of JupyterHub's
+ * server: whether it is there shows after --jupyter-init. */
+static bool can_serve(struct hub *hub, const struct recipe *recipe, struct env *server)
+{
+	struct reason reason;
+	char *program;
+
+	if (hub->app->hub)
+		return true;
+	program = recipe_program(recipe, env_get(server, "PATH"), &reason);
+	if (!program)
+		hub_give_up(hub, reason.text);
+	free(program);
+	return program != NULL;
+}
+
 int head_hub_environment(struct head *head, struct env *server, struct reason *reason)
 {
 	struct hub *hub = head->hub;
@@ -234,6 +250,8 @@ int head_hub_environment(struct head *head, struct env *server, struct reason *r
 			      : settings_app(head->agent->settings, singleuser, reason);
 	if (!recipe)
 		return reason_prefix(reason, "for the hub");
+	if (!can_serve(hub, recipe, server))
+		return 0;
 	bool adopts = hub->plan.mode == HUB_PLAN_ADOPT;
 	const struct hub_environment_options options = {
 		.runtime_fd = head->runtime.fd,

@@ -141,7 +141,7 @@ int kernel_app_start(struct kernel_app *app, struct reason *reason)
 	/* With the job's environment: the workers' IPYTHONDIR is not where kernels are. */
 	if (kernel_choose(agent->settings, kernel_app_spec(&agent->options), agent->environment,
 			  &app->choice, reason) < 0)
-		return -1;
+		return reason_prefix(reason, "--jupyter=kernel");
 	memory_kill_forget(app->memory);
 	app->options = (struct kernel_options){
 		.spec = app->choice.spec,

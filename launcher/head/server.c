@@ -15,6 +15,7 @@
 #include "launcher/head/probe.h"
 #include "launcher/head/server.h"
 #include "launcher/spawn.h"
+#include "launcher/workers/exit_words.h"
 
 enum {
 	BACKOFF_FIRST_MS = 500,
@@ -126,8 +127,9 @@ static void crashed(struct server *server, const char *how)
 		server->crashes = 0;
 	server->served_since = 0;
 	server->crashes++;
-	if ((!server->has_served && !server->options->patient) ||
-	    server->crashes > server->options->restarts_max) {
+	bool for_good =
+		!server->has_served && (!server->options->patient || server->verdict.text[0]);
+	if (for_good || server->crashes > server->options->restarts_max) {
 		end(server, false, reason.text);
 		return;
 	}
@@ -142,7 +144,7 @@ static void crashed(struct server *server, const char *how)
 static void on_exit_of_server(pid_t pid, int status, void *arg)
 {
 	struct server *server = arg;
-	char how[64];
+	char how[EXIT_WORDS_MAX + 32];
 
 	(void) pid;
 	server->child = NULL;
@@ -154,12 +156,9 @@ static void on_exit_of_server(pid_t pid, int status, void *arg)
 			;
 		close_output(server);
 	}
-	if (WIFSIGNALED(status))
-		snprintf(how, sizeof(how), "was ended by signal %d%s", WTERMSIG(status),
-			 WTERMSIG(status) == SIGKILL && !server->stopping ? " (out of memory?)"
-									  : "");
-	else
-		snprintf(how, sizeof(how), "ended with exit status %d", WEXITSTATUS(status));
+	exit_words(status, NULL, how);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !server->stopping)
+		strcat(how, " (out of memory?)");
 	if (server->stopping)
 		end(server, true, how);
 	else if (server->has_served && WIFEXITED(status) && WEXITSTATUS(status) == 0)

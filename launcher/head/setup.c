@@ -15,9 +15,11 @@
 #include "common/lock.h"
 #include "common/statedir.h"
 #include "launcher/head/address.h"
+#include "launcher/head/branches.h"
 #include "launcher/head/head.h"
 #include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/run_app.h"
 #include "launcher/head/token.h"
 #include "launcher/head/workers.h"
 #include "launcher/rendezvous.h"
@@ -33,6 +35,8 @@ static int open_port(struct head *head, struct reason *reason)
 
 	if (address_choose(agent->settings->network, agent->node, head->ip, reason) < 0)
 		return -1;
+	if (head->run_app) /* which offers nothing to anybody */
+		return 0;
 	if (network_list_parse(agent->settings->allow, &networks, &options.network_count,
 			       reason) < 0)
 		return reason_prefix(reason, "allow of the site's settings");
@@ -74,27 +78,32 @@ static int set_app(struct head *head)
 	struct session *session = record_session(head->record);
 	char app[sizeof("kernel:") + OPTIONS_NAME_MAX];
 
+	if (head->run_app)
+		return session_set(&session->app, "run") < 0
+			       ? -1
+			       : run_app_record(head->run_app, session);
 	if (!head->kernel_app)
 		return session_set(&session->app, options->app);
 	snprintf(app, sizeof(app), "kernel:%s", kernel_app_spec(options));
 	return session_set(&session->app, app);
 }
 
-/* recipe: NULL of a bare kernel. */
+/* recipe: NULL of a bare kernel, and of a notebook that is executed. */
 static int fill_record(struct head *head, const struct recipe *recipe)
 {
 	struct session *session = record_session(head->record);
 	bool is_v6 = strchr(head->ip, ':') != NULL;
 	char *url = NULL, *log = NULL, *state = statedir_path(head->agent->job_id, NULL);
 
-	session->port = (unsigned) atoi(head->port);
+	session->port = (unsigned) atoi(head->port); /* 0: none */
 	session->head_pid = getpid();
 	if (!session->phases[PHASE_TRIGGERED])
 		session->phases[PHASE_TRIGGERED] = head->agent->triggered;
 	record_phase(head->record, PHASE_HEAD);
-	int rc = asprintf(&url, "%s://%s%s%s:%s%s", recipe ? "http" : "kernel",
-			  is_v6 ? "[" : "", head->ip, is_v6 ? "]" : "", head->port,
-			  recipe ? recipe->url : "") < 0 ||
+	int rc = (!head->run_app &&
+		  asprintf(&url, "%s://%s%s%s:%s%s", recipe ? "http" : "kernel",
+			   is_v6 ? "[" : "", head->ip, is_v6 ? "]" : "", head->port,
+			   recipe ? recipe->url : "") < 0) ||
 		 asprintf(&log, "%s/session.log",
 			  head->state_fd == head->runtime.fd || !state ? head->runtime.path
 								       : state) < 0 ||
@@ -179,16 +188,20 @@ int head_start(struct head *head, struct reason *reason)
 	char app[OPTIONS_NAME_MAX];
 
 	options_app_name(&agent->options, app);
-	bool is_kernel = kernel_is_app(&agent->options);
+	bool is_run = options_notebook(&agent->options) != NULL;
+	bool has_recipe = !is_run && !kernel_is_app(&agent->options);
 	const struct recipe *recipe =
-		is_kernel ? NULL : settings_app(agent->settings, app, reason);
-	if ((!recipe && !is_kernel) || find_root(head, reason) < 0 ||
+		has_recipe ? settings_app(agent->settings, app, reason) : NULL;
+	if (is_run && run_app_create(head, reason) < 0)
+		return -1;
+	if ((!recipe && has_recipe) || find_root(head, reason) < 0 ||
 	    open_port(head, reason) < 0 || head_nodes_start(head, reason) < 0 ||
 	    head_workers_create(head, reason) < 0)
 		return -1;
 	if (fill_record(head, recipe) < 0)
 		return reason_set(reason, "record: %s", strerror(errno));
-	if (rendezvous_send_endpoint(STDOUT_FILENO, control_server_endpoint(head->control),
+	if ((head->branches && branches_announce(head->branches) < 0) ||
+	    rendezvous_send_endpoint(STDOUT_FILENO, control_server_endpoint(head->control),
 				     control_server_key(head->control)) < 0)
 		return reason_set(reason, "stdout: %s", strerror(errno));
 	set_variables(head);

@@ -210,6 +210,16 @@ enum barrier_state head_workers_state(const struct head *head, struct reason *re
 	return worst == BARRIER_READY && starting ? BARRIER_STARTING : worst;
 }
 
+bool head_workers_settled(const struct head *head)
+{
+	const struct workers *workers = head->workers;
+
+	for (size_t i = 0; workers && i < workers->count; i++)
+		if (!barrier_settled(workers->kinds[i]->barrier))
+			return false;
+	return true;
+}
+
 unsigned head_workers_expected(const struct head *head)
 {
 	const struct workers *workers = head->workers;

@@ -23,6 +23,9 @@ void doctor_job(struct checks *checks, const char *config, char *const srun_opti
 /* In that job: the body of the task. */
 void doctor_node(struct checks *checks, const char *config, const char *nonce);
 
+/* On the node: whether what the kinds of workers run is there, in Python its modules. */
+void doctor_check_kinds(struct checks *checks, const struct settings *settings);
+
 /* Shared by here and node: */
 
 /* Loads the settings and says so; NULL when that failed. */

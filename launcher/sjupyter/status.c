@@ -170,6 +170,18 @@ static void print_session(const struct status *status)
 		print_pending(&status->job);
 	print_nodes(session);
 	workers_view_print(session, "workers", NAME_WIDTH);
+	if (session->notebook) {
+		print_name("notebook");
+		printf("%s\n", session->notebook);
+	}
+	if (session->cell) {
+		print_name("cell");
+		printf("%u of %u\n", session->cell, session->cells);
+	}
+	if (session->output) {
+		print_name("result");
+		printf("%s\n", session->output);
+	}
 	if (session->url && !session_state_final(session->state)) {
 		print_name("url");
 		if (session->hub_mode)

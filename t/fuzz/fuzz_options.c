@@ -54,6 +54,8 @@ static void check_taken(const struct options *options)
 	REQUIRE(same(options->hub, decoded.hub));
 	REQUIRE(same(options->init, decoded.init));
 	REQUIRE(same(options->dir, decoded.dir));
+	REQUIRE(same(options->params, decoded.params));
+	REQUIRE(same(options->output, decoded.output));
 	REQUIRE(options->start_manual == decoded.start_manual);
 	REQUIRE(options->idle_s == decoded.idle_s && options->warn_s == decoded.warn_s);
 	REQUIRE(options->idle_s >= OPTIONS_TIME_UNSET && options->idle_s <= TEXT_SECONDS_MAX);

@@ -333,6 +333,14 @@ def test_commands(world: World) -> None:
                          timeout=DEADLINE, encoding="utf-8")
     check("a missing package is one line", run.returncode == 1 and "no module nosuchpackage" in run.stderr
           and run.stderr.count("\n") == 1, run.stderr)
+    world.write("beside.py", "import json\nimport nosuchpart.of_it\ndef f():\n    import neverasked\n")
+    path = world.write("other_kind.py", "import beside\nfrom nosuchother import x\nprint('imported')\n")
+    run = subprocess.run([sys.executable, PRELOAD, "--check", path], stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+                         timeout=DEADLINE, encoding="utf-8")
+    check("all packages that are missing can be asked for", run.returncode == 1 and run.stdout == ""
+          and run.stderr == "error: %s has no module nosuchother, nosuchpart\n" % sys.executable, run.stderr)
+    run = subprocess.run([sys.executable, PRELOAD, "--check", world.module], timeout=DEADLINE)
+    check("and that there is none", run.returncode == 0)
     for words in ([], ["--worker"], ["--other", path], [path], ["a", "b", "c"]):
         environ = {name: value for name, value in os.environ.items() if name != "SPANK_JUPYTER_HOST_FD"}
         run = subprocess.run([sys.executable, PRELOAD, *words], stderr=subprocess.PIPE, env=environ,

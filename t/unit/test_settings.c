@@ -23,6 +23,7 @@ static void test_defaults(void)
 	is_int(settings->server_restarts_max, 3, "restarts by default");
 	is_int(settings->log_level, SETTINGS_LOG_INFO, "log by default");
 	is_int(settings->log_max_bytes, 16 << 20, "log_size by default");
+	is_int(settings->star_max, 256, "star_max by default");
 	is_int(settings->app_count, 1, "the shipped app");
 	is_int(settings->kind_count, 0, "no kind of workers");
 	settings_destroy(settings);
@@ -50,7 +51,8 @@ static void test_site(void)
 					 "init_timeout = 0:30\n"
 					 "restarts = 0\n"
 					 "log = debug\n"
-					 "log_size = 64K");
+					 "log_size = 64K\n"
+					 "star_max = 1");
 
 	if (!ok(settings != NULL, "every key of [site]")) {
 		tap_note("%s", reason.text);
@@ -72,6 +74,7 @@ static void test_site(void)
 	is_int(settings->server_restarts_max, 0, "restarts");
 	is_int(settings->log_level, SETTINGS_LOG_DEBUG, "log");
 	is_int(settings->log_max_bytes, 64 << 10, "log_size");
+	is_int(settings->star_max, 1, "star_max");
 	settings_destroy(settings);
 
 	settings = load("[site]\nidle_max = 30\nlog_size = 1G\nports = 0\nhub = none\nrestarts "
@@ -163,6 +166,9 @@ static void test_values(void)
 		{"log_size", "M", size},
 		{"log_size", "99999999999999999999", size},
 		{"log_size", "", size},
+		{"star_max", "0", "1..65536 nodes"},
+		{"star_max", "65537", "1..65536 nodes"},
+		{"star_max", "many", "1..65536 nodes"},
 	};
 	struct settings *settings;
 
@@ -210,7 +216,7 @@ static void test_form(void)
 		 "/site.conf:2: [site] logs: not known: give one of network, allow, ports, "
 		 "tmpdir, "
 		 "hub, hub_user, orphan_grace, idle, idle_max, warn, init_timeout, restarts, "
-		 "log, log_size");
+		 "log, log_size, star_max");
 	is_wrong("[app x]\ncmd = x\n",
 		 "/site.conf:2: [app x] cmd: not known: give one of "
 		 "title, command, path, ready, "
@@ -237,7 +243,7 @@ static void test_form(void)
 	is_wrong("[site]\n= info\n",
 		 "/site.conf:2: [site] : not known: give one of network, allow, ports, tmpdir, "
 		 "hub, hub_user, orphan_grace, "
-		 "idle, idle_max, warn, init_timeout, restarts, log, log_size");
+		 "idle, idle_max, warn, init_timeout, restarts, log, log_size, star_max");
 	is_wrong("[site\nlog = info\n", "/site.conf:1: \"[site\": no section: give [NAME] and "
 					"nothing else on the line");
 	is_wrong("[site] log\n", "/site.conf:1: \"[site] log\": no section: give [NAME] and "

@@ -11,6 +11,7 @@ import time
 from .errors import KernelJobError
 
 COMMAND_SECONDS = 60  # for one of Slurm's commands to answer
+FIRST_ASK_SECONDS = 1  # before the queue is asked why a job waits; most begin sooner
 RECORD_MAX = 8 << 20  # bytes: SESSION_FILE_MAX of spank-jupyter
 SERVING = ("serving", "ready", "degraded")
 FINAL = ("ended", "failed")
@@ -97,12 +98,12 @@ class Job:
     def wait(self, seconds, say, stopped, pause=0.1, ask=5.0):
         """Blocks until the kernel serves.
 
-        seconds bounds it (0: not at all); say(str) is called with each new reason for waiting;
-        stopped() ends it when it returns True; pause and ask are the seconds between two looks
-        at the record and at the queue.  Raises KernelJobError.
+        seconds bounds it (0: not at all); say(str) is called with the reason for waiting, each
+        time that the queue was asked; stopped() ends it when it returns True; pause and ask are
+        the seconds between two looks at the record and at the queue.  Raises KernelJobError.
         """
         begin = time.monotonic()
-        asked, told = begin, ""
+        asked, told = begin + min(FIRST_ASK_SECONDS - ask, 0), ""
         while not stopped():
             state, reason = self.state()
             if state in SERVING:
@@ -115,19 +116,27 @@ class Job:
                                      f"{told or state or 'no record of it'}")
             if now - asked >= ask:
                 asked = now
-                words = self._waiting(state, reason)
-                if words != told:
-                    told = words
-                    say(f"job {self.job_id}: {told}")
+                told = self._waiting(state, reason)
+                say(f"job {self.job_id}: {told}")
             time.sleep(pause)
         raise KernelJobError(f"job {self.job_id}: not waited for any longer")
 
-    def _waiting(self, state, reason):
-        if state:
-            return f"its session is {state}" + (f": {reason}" if reason else "")
+    def goes_on(self):
+        """Whether it has, or will have, a session.  A head that was killed has left its record
+        as it was, so the queue is asked too.  Raises KernelJobError."""
+        if self.state()[0] in (*FINAL, "draining"):
+            return False
         queued = self.queue()
+        return queued is not None and queued[0] in ("PENDING", "CONFIGURING", "RUNNING")
+
+    def _waiting(self, state, reason):
+        queued = self.queue()
+        session = f"its session is {state}" + (f": {reason}" if reason else "")
         if queued is None:
-            raise KernelJobError(f"job {self.job_id} has ended before a session began")
+            raise KernelJobError(f"job {self.job_id} has ended " +
+                                 (f"when {session}" if state else "before a session began"))
+        if state:
+            return session
         if queued[0] != "PENDING":
             return f"it is {queued[0].lower()}"
         words = f"it waits in the queue ({queued[1]})"

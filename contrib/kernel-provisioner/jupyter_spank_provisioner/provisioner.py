@@ -17,7 +17,9 @@ from traitlets import Float, List, Unicode
 
 from .errors import KernelJobError
 from .job import FINAL, SERVING, Job
+from .notebook_job import NotebookJob
 from .proxy import Proxy
+from .waiting import Waiting
 
 WAIT_SECONDS = 0.2  # between two looks at whether it has ended
 END_SECONDS = 10  # for a session that was told to end, before its job is cancelled
@@ -40,6 +42,7 @@ class SpankProvisioner(KernelProvisionerBase):
         super().__init__(**kwargs)
         self._job = None
         self._proxy = None
+        self._note = None  # of the job, for a Jupyter after this one; or None
         self._restarting = False  # told so, and its next launch is in the same job
         self._asked = False  # a person wants it to end, or to be started again
         self._ending = False  # its session was told to end
@@ -138,24 +141,55 @@ class SpankProvisioner(KernelProvisionerBase):
 
     async def _launch(self, environment):
         """A job and the way to its kernel.  A launch that is given up ends its job."""
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(self.parent, self.kernel_id, self.kernel_spec.display_name, self.log)
         if self.job_id:
             self._job = Job(self.job_id, own=False)
         else:
-            self._job = await self._thread(Job.submit, self.sjupyter, self.kernel,
-                                           list(self.sbatch_options), environment)
-            self.log.info("kernel %s is job %s", self.kernel_id, self._job.job_id)
+            self._job = await self._thread(self._find_or_submit, environment)
+        job_id = self._job.job_id
         try:
-            await self._thread(self._job.wait, self.launch_timeout, self.log.info,
+            await self._thread(self._job.wait, self.launch_timeout,
+                               lambda words: loop.call_soon_threadsafe(waiting.say, job_id, words),
                                lambda: self._stopped)
             await self._thread(self._open)
-        except BaseException:
+        except BaseException as error:
+            waiting.end(error)
             self._stopped = True
             job, self._job = self._job, None
+            self._forget()
             try:
                 job.cancel()
-            except KernelJobError as error:
-                self.log.warning("job %s may go on: %s", job.job_id, error)
+            except KernelJobError as problem:
+                self.log.warning("job %s may go on: %s", job.job_id, problem)
             raise
+        waiting.end()
+
+    def _find_or_submit(self, environment):
+        """The notebook's job, where a Jupyter that was killed has left one, or a new one."""
+        notebook = environment.get("JPY_SESSION_NAME")  # set by jupyter_server
+        if notebook:
+            self._note = NotebookJob.take(notebook, (self.kernel_spec.display_name, self.kernel,
+                                                     list(self.sbatch_options)))
+        job = self._note.job() if self._note else None
+        if job is not None:
+            self.log.info("kernel %s is job %s again", self.kernel_id, job.job_id)
+            return job
+        try:
+            job = Job.submit(self.sjupyter, self.kernel, list(self.sbatch_options), environment)
+        except BaseException:
+            self._forget()
+            raise
+        self.log.info("kernel %s is job %s", self.kernel_id, job.job_id)
+        if self._note:
+            self._note.write(job.job_id)
+        return job
+
+    def _forget(self):
+        """Nobody is to find the job again."""
+        note, self._note = self._note, None
+        if note is not None:
+            note.remove()
 
     def _open(self):
         self._proxy = Proxy(self.sjupyter, self._job.job_id)
@@ -212,6 +246,7 @@ class SpankProvisioner(KernelProvisionerBase):
         proxy, self._proxy = self._proxy, None
         job, ending = self._job, self._ending
         self._ending = False
+        self._forget()
         if job is not None and job.own:
             end = time.monotonic() + (END_SECONDS if ending else 0)
             while job.state()[0] not in FINAL and time.monotonic() < end:

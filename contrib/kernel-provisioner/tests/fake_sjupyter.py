@@ -4,7 +4,7 @@ ipykernel of this host on unix sockets.  FAKE_NAME is the command that it stands
 
 FAKE_DIR holds what it notes: ``calls``, one JSON line for each call.  FAKE_PLAN is what happens:
 "serve", "fail" (the session fails), "wait" (the job waits for ever), "reject" (sbatch refuses),
-"mute" (the proxy says nothing and ends).
+"mute" (the proxy says nothing and ends), "gone" (the job has ended, its record says "draining").
 """
 
 import ctypes
@@ -36,9 +36,11 @@ def write_record(job_id, **fields):
 def run():
     if PLAN == "reject":
         sys.exit("sbatch: error: invalid partition specified: nowhere")
-    job_id = str(len(os.listdir(STATE)) + 1 if os.path.isdir(STATE) else 1)
+    job_id = str(len([n for n in os.listdir(STATE) if n.isdigit()]) + 1 if os.path.isdir(STATE) else 1)
     if PLAN == "fail":
         write_record(job_id, state="failed", reason="no kernelspec \"klingon\"")
+    elif PLAN == "gone":
+        write_record(job_id, state="draining")
     elif PLAN != "wait":
         write_record(job_id, state="ready")
     print(job_id)
@@ -117,6 +119,8 @@ def main():
     name = os.environ["FAKE_NAME"]
     note([name, *sys.argv[1:]])
     if name == "squeue":
+        if PLAN == "gone":
+            sys.exit("slurm_load_jobs error: Invalid job id specified")
         print("PENDING|Priority|2030-01-01T00:00:00")
     elif name == "scancel":
         write_record(sys.argv[1], state="ended", reason="cancelled")

@@ -22,6 +22,8 @@ from jupyter_client.provisioning import KernelProvisionerFactory
 from jupyter_spank_provisioner import SpankProvisioner
 from jupyter_spank_provisioner.errors import KernelJobError
 from jupyter_spank_provisioner.job import Job, state_directory
+from jupyter_spank_provisioner.notebook_job import NotebookJob
+from jupyter_spank_provisioner.waiting import SCHEMA, SCHEMA_ID, Waiting, register
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WAIT = 60  # seconds, for what must happen
@@ -171,6 +173,111 @@ class Kernels(World):
         self.assertEqual(self.calls("scancel"), [])
 
 
+class Notebooks(World):
+    """A Jupyter after one that was killed."""
+
+    async def start(self, notebook, **config):
+        manager = self.manager(**config)
+        await manager.start_kernel(env={**os.environ, "JPY_SESSION_NAME": notebook})
+        return manager
+
+    def killed(self, manager):
+        """What is left when a Jupyter is: its descriptors are closed."""
+        provisioner = manager.provisioner
+        provisioner._proxy.close()
+        os.close(provisioner._note._fd)
+
+    async def test_found_again(self):
+        first = await self.start("/a.ipynb")
+        self.killed(first)
+        second = await self.start("/a.ipynb")
+        self.assertEqual(second.provisioner._job.job_id, "1")
+        for notebook, config in (("/b.ipynb", {}), ("/a.ipynb", {"sbatch_options": ["-N2"]})):
+            other = await self.start(notebook, **config)
+            self.assertNotEqual(other.provisioner._job.job_id, "1")
+            await other.shutdown_kernel()
+        await second.shutdown_kernel()
+        self.assertEqual(os.listdir(os.path.join(state_directory(), "notebooks")), [])
+
+    async def test_of_a_jupyter_that_runs(self):
+        first = await self.start("/a.ipynb")
+        second = await self.start("/a.ipynb")
+        self.assertEqual(second.provisioner._job.job_id, "2")
+        await second.shutdown_kernel()
+        await first.shutdown_kernel()
+
+    async def test_ended_meanwhile(self):
+        first = await self.start("/a.ipynb")
+        self.killed(first)
+        first.provisioner._job.cancel()
+        second = await self.start("/a.ipynb")
+        self.assertEqual(second.provisioner._job.job_id, "2")
+        await second.shutdown_kernel()
+
+    async def test_failed_submission_leaves_no_note(self):
+        os.environ["FAKE_PLAN"] = "reject"
+        with self.assertRaises(KernelJobError):
+            await self.start("/a.ipynb")
+        self.assertEqual(os.listdir(os.path.join(state_directory(), "notebooks")), [])
+
+    def test_notes(self):
+        """What others may have written."""
+        for text in ("", "{}", "[]", "null", '{"job_id": "1; rm"}', '{"job_id": null}', "\xff" * 5000):
+            note = NotebookJob.take("/n.ipynb", "k")
+            os.pwrite(note._fd, text.encode("latin-1"), 0)
+            self.assertIsNone(note.job())
+            note.remove()
+
+
+class Events:
+    """jupyter_server's event_logger, as far as it is used."""
+
+    def __init__(self):
+        self.schemas, self.emitted = [], []
+
+    def register_event_schema(self, schema):
+        self.schemas.append(schema["$id"])
+
+    def emit(self, schema_id, data):
+        assert set(data) == set(SCHEMA["required"]) and schema_id == SCHEMA_ID
+        self.emitted.append((data["job_id"], data["state"], data["message"]))
+
+
+class Told(unittest.TestCase):
+    """Why a job waits."""
+
+    def setUp(self):
+        self.event_logger = Events()
+        register(self)
+        register(self)
+        self.assertEqual(self.event_logger.schemas, [SCHEMA_ID])
+
+    def test_events(self):
+        waiting = Waiting(self, "k", "name", logging.getLogger("told"))
+        with self.assertLogs("told", "INFO") as logs:
+            waiting.say("1", "in the queue")
+            waiting.say("1", "in the queue")
+        self.assertEqual(len(logs.output), 1)
+        waiting.end()
+        self.assertEqual(self.event_logger.emitted, [("1", "waiting", "in the queue")] * 2 +
+                         [("1", "ready", "")])
+
+    def test_no_waiting(self):
+        Waiting(self, "k", "name", logging.getLogger("told")).end()
+        self.assertEqual(self.event_logger.emitted, [])
+
+    def test_failed(self):
+        waiting = Waiting(self, "k", "name", logging.getLogger("told"))
+        waiting.say("1", "in the queue")
+        waiting.end(KernelJobError("cancelled"))
+        self.assertEqual(self.event_logger.emitted[-1], ("1", "failed", "cancelled"))
+
+    def test_without_a_server(self):
+        waiting = Waiting(None, "k", "name", logging.getLogger("told"))
+        waiting.say("1", "in the queue")
+        waiting.end()
+
+
 class Failures(World):
     async def start_fails(self, plan, words, **config):
         os.environ["FAKE_PLAN"] = plan
@@ -218,6 +325,13 @@ class Failures(World):
             job.wait(2, said.append, lambda: bool(said), ask=0)
         self.assertEqual(said, ["job 1: it waits in the queue (Priority), starts about "
                                 "2030-01-01T00:00:00"])
+
+    def test_gone_with_a_session(self):
+        """A head that was killed has not written the record's end."""
+        os.environ["FAKE_PLAN"] = "gone"
+        job = Job.submit("sjupyter", "python3", [], dict(os.environ))
+        with self.assertRaisesRegex(KernelJobError, "job 1 has ended when its session is draining"):
+            job.wait(WAIT, lambda words: None, lambda: False, ask=0)
 
     def test_number(self):
         for text in ("", "1; rm -rf /", "-1", "12a", "\u0661"):
