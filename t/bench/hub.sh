@@ -19,8 +19,13 @@ work=$(mktemp -d)
 trap 'partition up; as_user scancel -u "$USER_NAME"; "$CLUSTER" hub down; rm -rf "$work" "$PEERS" "$(home)/.bench-begun"' EXIT
 
 # batchspawner for the jobs, in the same Python as the server that both start.
-"$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps --target "$PEERS" \
+"$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps --upgrade --target "$PEERS" \
 	"$(grep '^batchspawner==' "$TOP/contrib/requirements-hub.txt")"
+cat >"$PEERS/bin/batchspawner-singleuser" <<END
+#!/bin/sh
+# Of the environment srun hands on only what batchspawner names.
+PYTHONPATH=$PEERS exec $VENV/bin/python -m batchspawner.singleuser "\$@"
+END
 chmod -R a+rX "$PEERS"
 
 hub_up() { # spank|batchspawner

@@ -21,6 +21,4 @@ c.SlurmSpawner.req_partition = "main"
 c.SlurmSpawner.req_nprocs = "1"
 c.SlurmSpawner.req_runtime = "30:00"
 # Where it is installed, and when the script has begun.
-c.SlurmSpawner.req_prologue = (
-    "date +%%s.%%N >$HOME/.bench-begun\nexport PATH=%s/bin:$PATH PYTHONPATH=%s" % (peers, peers)
-)
+c.SlurmSpawner.req_prologue = "date +%%s.%%N >$HOME/.bench-begun\nexport PATH=%s/bin:$PATH" % peers

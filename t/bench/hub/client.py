@@ -27,7 +27,11 @@ def ask(method, path, body=None):
 
 
 def ready():
-    ask("POST", "/server", {}).close()
+    with ask("POST", "/server", {}) as answer:
+        if answer.status == 201:
+            # The hub waits some seconds before it answers that it goes on without us.
+            print(time.time())
+            return
     with ask("GET", "/server/progress") as events:
         for line in events:
             if not line.startswith(b"data: "):
