@@ -18,6 +18,7 @@ enum {
 	OPTIONS_ENCODED_MAX =
 		98304,	       /* bytes of all, encoded; below Linux' 128 KiB per string */
 	OPTIONS_NAME_MAX = 64, /* bytes of an app's or a worker kind's name, NUL included */
+	OPTIONS_PARAMS_MAX = 16384, /* bytes of all parameters of a notebook, NUL included */
 	OPTIONS_WORKERS_MAX =
 		1024, /* workers of one kind on a node; the largest nodes have fewer CPUs */
 	OPTIONS_KINDS_MAX = 32 /* kinds of workers in one job; three are shipped */
@@ -32,17 +33,21 @@ struct option_spec {
 	const char *arginfo; /* "KIND[:N][,...]" as --help shows it */
 	const char *usage;   /* one line for --help */
 	bool optional_value; /* the value may be left out */
+	bool repeated;	     /* each counts, not only the last */
 };
 
 extern const struct option_spec options_table[];
 
 /* What was asked for.  Strings are owned; NULL means not given. */
 struct options {
-	char *app;	   /* "lab"; "kernel" or "kernel:KERNELSPEC"; NULL: no session */
+	char *app; /* "lab"; "kernel" or "kernel:KERNELSPEC"; "run:NOTEBOOK"; NULL: no session
+		    */
 	char *workers;	   /* "dask:2,mpi", checked, as given */
 	char *hub;	   /* http(s) URL or "none" */
 	char *init;	   /* path of a shell file, as given */
 	char *dir;	   /* path of the server's root, as given */
+	char *params;	   /* NAME=VALUE of each --jupyter-param, a newline between them */
+	char *output;	   /* path of the executed notebook, as given */
 	bool start_manual; /* --jupyter-start=manual */
 	long idle_s;	   /* seconds, 0 never, OPTIONS_TIME_UNSET not given */
 	long warn_s;	   /* seconds, 0 never, OPTIONS_TIME_UNSET not given */
@@ -52,7 +57,8 @@ void options_init(struct options *options);
 void options_clear(struct options *options); /* frees; accepts a zeroed struct */
 
 /*
- * Checks and stores one option; the last of the same name wins.  name is one of options_table.
+ * Checks and stores one option; the last of the same name wins, and of --jupyter-param the last
+ * of the same NAME.  name is one of options_table.
  * value may be NULL, "" or "(null)" where the option's value is optional (Slurm hands over all
  * three for a value left out).  Returns 0, or -1 with errno EINVAL (EMSGSIZE when too long,
  * ENOMEM) and a reason that names the option, the value given and what is allowed.
@@ -78,6 +84,18 @@ int options_decode(const char *encoded, struct options *options, struct reason *
 /* "kernel" of "kernel:ir": the app's name, without its argument, into name. */
 void options_app_name(const struct options *options, char name[OPTIONS_NAME_MAX]);
 
+/* "nb.ipynb" of "run:nb.ipynb", a part of options->app; NULL for every other app. */
+const char *options_notebook(const struct options *options);
+
+/* One --jupyter-param of the list params. */
+struct options_param {
+	const char *name, *value; /* not ended by a NUL */
+	size_t name_length, value_length;
+};
+
+/* The first of them where *at is NULL; moves *at.  False: there is no more. */
+bool options_param_next(const char *params, const char **at, struct options_param *param);
+
 /* One part of --jupyter-workers, "dask:2". */
 struct options_workers {
 	char kind[OPTIONS_NAME_MAX];
@@ -90,11 +108,5 @@ struct options_workers {
  * of bounds), EEXIST (a kind twice) or E2BIG (more than max), and list is undefined.
  */
 int options_worker_list(const char *workers, struct options_workers *list, size_t max);
-
-/*
- * The part of the value that this release does not build yet (a hub), told as a reason.  0 when
- * everything asked for is built, else -1 with ENOTSUP.
- */
-int options_unbuilt(const struct options *options, struct reason *reason);
 
 #endif

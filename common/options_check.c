@@ -38,7 +38,12 @@ int option_check_size(const char *name, const char *value, struct reason *reason
 
 int option_check_app(const char *name, const char *value, struct reason *reason)
 {
-	static const char kernel[] = "kernel:";
+	static const char kernel[] = "kernel:", run[] = "run:";
+
+	if (strncmp(value, run, strlen(run)) == 0 && value[strlen(run)] != '\0')
+		return option_check_path(name, value, reason);
+	if (strcmp(value, "run") == 0 || strcmp(value, run) == 0)
+		return refuse(name, value, "has no notebook", "run:NOTEBOOK.ipynb", reason);
 
 	if (strncmp(value, kernel, strlen(kernel)) == 0) {
 		if (text_is_name(value + strlen(kernel), OPTIONS_NAME_MAX))
@@ -52,8 +57,39 @@ int option_check_app(const char *name, const char *value, struct reason *reason)
 		return 0;
 	return refuse(
 		name, value, "is not an app's name",
-		"lab, notebook, server, kernel[:KERNELSPEC], singleuser, or an app of the site",
+		"lab, notebook, server, kernel[:KERNELSPEC], run:NOTEBOOK.ipynb, singleuser, "
+		"or an app of the site",
 		reason);
+}
+
+static const char letters_digits[] =
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/* How many bytes at the start of text are letters, digits or one of `more`. */
+static size_t span(const char *text, const char *more)
+{
+	size_t length = 0;
+
+	while (text[length] != '\0' && (strchr(letters_digits, text[length]) != NULL ||
+					strchr(more, text[length]) != NULL))
+		length++;
+	return length;
+}
+
+int option_check_param(const char *name, const char *value, struct reason *reason)
+{
+	static const char allowed[] = "NAME=VALUE, NAME of letters, digits and _, as alpha=0.1";
+	size_t length = span(value, "_");
+
+	if (value[length] != '=' || length == 0 || strchr("0123456789", *value) != NULL)
+		return refuse(name, value, "is not a parameter", allowed, reason);
+	if (length >= OPTIONS_NAME_MAX)
+		return refuse(name, value, "has too long a name", "a NAME of at most 63 bytes",
+			      reason);
+	if (!text_printable(value))
+		return refuse(name, value, "has control characters or is not UTF-8",
+			      "printable text; in JSON, \"\\n\" is a newline", reason);
+	return 0;
 }
 
 int option_check_workers(const char *name, const char *value, struct reason *reason)
@@ -88,20 +124,6 @@ static bool may_hold_secret(const char *value)
 	       strcasestr(value, "%3f") != NULL || strcasestr(value, "token=") != NULL;
 }
 
-static const char letters_digits[] =
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-
-/* How many bytes at the start of text are letters, digits or one of `more`. */
-static size_t url_span(const char *text, const char *more)
-{
-	size_t length = 0;
-
-	while (text[length] != '\0' && (strchr(letters_digits, text[length]) != NULL ||
-					strchr(more, text[length]) != NULL))
-		length++;
-	return length;
-}
-
 /* Reads HOST[:PORT], HOST a name, an IPv4 or a bracketed IPv6 address; what is behind it, or
  * NULL. */
 static const char *authority_read(const char *text)
@@ -112,12 +134,12 @@ static const char *authority_read(const char *text)
 	unsigned long number;
 
 	if (*text == '[') {
-		length = url_span(text + 1, ":.");
+		length = span(text + 1, ":.");
 		if (length < 2 || text[1 + length] != ']') /* "::" is the shortest */
 			return NULL;
 		text += length + 2;
 	} else {
-		length = url_span(text, "-._");
+		length = span(text, "-._");
 		if (length == 0 || length > HOST_MAX || *text == '-' || *text == '.')
 			return NULL;
 		text += length;
@@ -157,7 +179,7 @@ int option_check_hub(const char *name, const char *value, struct reason *reason)
 		at = NULL;
 	/* The path: what RFC 3986 allows there. */
 	if (at == NULL || (*at != '\0' && *at != '/') ||
-	    at[url_span(at, "/-._~%!$&'()*+,;=:")] != '\0')
+	    at[span(at, "/-._~%!$&'()*+,;=:")] != '\0')
 		return refuse(name, value, "is not a hub's URL",
 			      "http://HOST[:PORT]/PATH, https://HOST[:PORT]/PATH, or none",
 			      reason);

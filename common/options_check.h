@@ -21,9 +21,14 @@ enum {
 /* EMSGSIZE when it is OPTIONS_VALUE_MAX bytes or more. */
 int option_check_size(const char *name, const char *value, struct reason *reason);
 
-/* A name, or kernel[:KERNELSPEC].  Whether there is such an app is for the configuration to
- * say. */
+/* A name, kernel[:KERNELSPEC], or run:NOTEBOOK.  Whether there is such an app is for the
+ * configuration to say. */
 int option_check_app(const char *name, const char *value, struct reason *reason);
+
+/* NAME=VALUE: a name as programming languages have them, and printable text, which may be
+ * empty.
+ */
+int option_check_param(const char *name, const char *value, struct reason *reason);
 
 /* KIND[:N][,...], no kind twice. */
 int option_check_workers(const char *name, const char *value, struct reason *reason);

@@ -60,6 +60,24 @@ static int word_add_option(struct word *word, const char *name, const char *valu
 	return 0;
 }
 
+/* Adds each of them on its own. */
+static int word_add_params(struct word *word, const char *params)
+{
+	struct options_param param;
+	const char *at = NULL;
+
+	while (options_param_next(params, &at, &param)) {
+		char value[OPTIONS_VALUE_MAX];
+		size_t length = param.name_length + 1 + param.value_length;
+
+		memcpy(value, param.name, length); /* options_set lets no longer one through */
+		value[length] = '\0';
+		if (word_add_option(word, "jupyter-param", value) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int word_add_time(struct word *word, const char *name, long seconds)
 {
 	char digits[24];
@@ -88,7 +106,9 @@ char *options_encode(const struct options *options)
 		    0 ||
 	    word_add_time(&word, "jupyter-idle", options->idle_s) != 0 ||
 	    word_add_time(&word, "jupyter-warn", options->warn_s) != 0 ||
-	    word_add_option(&word, "jupyter-dir", options->dir) != 0)
+	    word_add_option(&word, "jupyter-dir", options->dir) != 0 ||
+	    word_add_option(&word, "jupyter-output", options->output) != 0 ||
+	    word_add_params(&word, options->params) != 0)
 		goto error;
 	shrunk = realloc(word.text, word.used + 1);
 	return shrunk != NULL ? shrunk : word.text;
@@ -185,7 +205,7 @@ static int option_decode(const char *text, size_t length, struct options *option
 	}
 	name = options_table[index].name;
 	name_length = strlen(name);
-	if ((*seen & 1U << index) != 0) {
+	if ((*seen & 1U << index) != 0 && !options_table[index].repeated) {
 		errno = EINVAL;
 		return reason_set(reason, "--%s is there twice", name);
 	}

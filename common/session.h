@@ -22,6 +22,8 @@ enum {
 	SESSION_WORKERS_NODE_MAX = 1024, /* workers of one kind on a node */
 	SESSION_MISSING_MAX = 32,	 /* missing workers that are named, of each kind */
 	SESSION_MISSING_REASON = 1024,	 /* bytes of why one is missing, NUL included */
+	SESSION_KERNELS_MAX = 32,	 /* bare kernels: as many as live, or have ended last */
+	SESSION_KERNEL_NAME = 64,
 	SESSION_MISSING_LOG = 4096 /* bytes of a missing worker's last lines, NUL included */
 };
 
@@ -77,6 +79,14 @@ struct session_workers {
 	size_t missing_count;
 };
 
+/* A bare kernel, of --jupyter=kernel or started beside it. */
+struct session_kernel {
+	unsigned number;		/* from 1 */
+	char name[SESSION_KERNEL_NAME]; /* its kernelspec's */
+	char state[16]; /* "starting", "ready", "hung", "restarting", "exited", "ending" or
+			 * "ended" */
+};
+
 /* All strings are owned, NULL where not known. */
 struct session {
 	char *job_id;	    /* raw SLURM_JOB_ID, digits */
@@ -97,14 +107,27 @@ struct session {
 	char *runtime_dir; /* node-local, on head_node */
 	char *log;	   /* path of session.log */
 	unsigned server_restarts;
+	char *notebook;	      /* that is executed, by --jupyter=run */
+	char *output;	      /* the executed one */
+	unsigned cell, cells; /* that runs, or has been the last, of how many; 0: none yet */
+	char *hub_url;	  /* of the hub's API; NULL, as all of these: no hub is told */
+	char *hub_mode;	  /* "spawn", "stock" or "adopt" */
+	char *hub_state;  /* one of session_hub_states */
+	char *hub_reason; /* a person's words: why it is waiting, refused or an orphan */
 	struct session_node *nodes;
 	size_t node_count;
 	struct session_workers *workers; /* by session_workers_add() */
 	size_t workers_count;
+	unsigned kernels_port; /* of a server's session: where its bare kernels are; 0: none */
+	struct session_kernel kernels[SESSION_KERNELS_MAX];
+	size_t kernel_count;
 	double phases[PHASE_COUNT];
 	double job_end_time; /* unix seconds, 0 unlimited or not known */
 	double updated;	     /* set by session_write */
 };
+
+/* What a hub knows of a session; the list ends with NULL. */
+extern const char *const session_hub_states[];
 
 struct session *session_create(void);
 void session_destroy(struct session *session);

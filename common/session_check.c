@@ -66,6 +66,19 @@ static bool is_url(const char *text)
 	       text[strspn(text, allowed)] == '\0';
 }
 
+const char *const session_hub_states[] = {
+	"waiting", /* for the hub's answer: the first, or one after a time without */
+	"registered", "refused", "orphan", "ended", NULL};
+
+static bool is_hub_state(const char *text)
+{
+	for (size_t i = 0; session_hub_states[i] != NULL; i++) {
+		if (strcmp(session_hub_states[i], text) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool session_node_name_valid(const char *name)
 {
 	return text_is_name(name, SESSION_LABEL_MAX);
@@ -110,6 +123,12 @@ const struct session_text session_texts[] = {
 	{NULL, "reason", offsetof(struct session, reason), is_sentence, true},
 	{NULL, "url", offsetof(struct session, url), is_url, false},
 	{NULL, "log", offsetof(struct session, log), is_path, false},
+	{"notebook", "path", offsetof(struct session, notebook), is_path, false},
+	{"notebook", "output", offsetof(struct session, output), is_path, false},
+	{"hub", "url", offsetof(struct session, hub_url), is_url, false},
+	{"hub", "mode", offsetof(struct session, hub_mode), is_label, false},
+	{"hub", "state", offsetof(struct session, hub_state), is_hub_state, false},
+	{"hub", "reason", offsetof(struct session, hub_reason), is_sentence, true},
 	{"endpoint", "ip", offsetof(struct session, ip), is_address, false},
 	{"head", "node", offsetof(struct session, head_node), session_node_name_valid, false},
 	{"head", "runtime_dir", offsetof(struct session, runtime_dir), is_path, false},
@@ -161,6 +180,31 @@ static bool are_workers_right(const struct session *session,
 	return true;
 }
 
+/* In the order of their numbers, so that none comes twice. */
+static bool are_kernels_right(const struct session *session)
+{
+	static const char *const states[] = {"starting", "ready",  "hung", "restarting",
+					     "exited",	 "ending", "ended"};
+	unsigned before = 0;
+
+	if (session->kernel_count > SESSION_KERNELS_MAX)
+		return false;
+	for (size_t i = 0; i < session->kernel_count; i++) {
+		const struct session_kernel *kernel = &session->kernels[i];
+		size_t known = 0;
+
+		while (known < sizeof(states) / sizeof(states[0]) &&
+		       strcmp(states[known], kernel->state) != 0)
+			known++;
+		if (known == sizeof(states) / sizeof(states[0]) || kernel->number <= before ||
+		    kernel->number > SESSION_COUNT_MAX ||
+		    !text_is_name(kernel->name, sizeof(kernel->name)))
+			return false;
+		before = kernel->number;
+	}
+	return true;
+}
+
 const char *session_wrong_field(struct session *session, bool writing)
 {
 	if (session->job_id == NULL)
@@ -194,6 +238,10 @@ const char *session_wrong_field(struct session *session, bool writing)
 		if (!are_workers_right(session, &session->workers[i], writing))
 			return "workers";
 	}
+	if (session->kernels_port > 65535)
+		return "kernels_port";
+	if (!are_kernels_right(session))
+		return "kernels";
 	for (int i = 0; i < PHASE_COUNT; i++) {
 		if (!is_time(session->phases[i]))
 			return "phases";

@@ -73,6 +73,7 @@ static int counts_take(const json_t *root, struct session *session, struct reaso
 {
 	const json_t *endpoint = json_object_get(root, "endpoint");
 	const json_t *head = json_object_get(root, "head");
+	const json_t *notebook = json_object_get(root, "notebook");
 	unsigned pid = 0;
 
 	if (session_take_count(json_object_get(root, "restart"), SESSION_COUNT_MAX,
@@ -85,6 +86,11 @@ static int counts_take(const json_t *root, struct session *session, struct reaso
 		return session_damaged(reason, "port");
 	if (session_take_count(json_object_get(head, "pid"), SESSION_PID_MAX, &pid) != 0)
 		return session_damaged(reason, "pid");
+	if (session_take_count(json_object_get(notebook, "cell"), SESSION_COUNT_MAX,
+			       &session->cell) != 0 ||
+	    session_take_count(json_object_get(notebook, "cells"), SESSION_COUNT_MAX,
+			       &session->cells) != 0)
+		return session_damaged(reason, "notebook");
 	session->head_pid = (pid_t) pid;
 	return 0;
 }
@@ -135,6 +141,35 @@ static int nodes_take(const json_t *root, struct session *session, struct reason
 				return reason_set(reason, "out of memory");
 			return session_damaged(reason, "nodes");
 		}
+	}
+	return 0;
+}
+
+/* What of it has to be there, and the bounds, is session_wrong_field()'s. */
+static int kernels_take(const json_t *root, struct session *session, struct reason *reason)
+{
+	const json_t *kernels = json_object_get(root, "kernels");
+	size_t count = json_array_size(kernels);
+
+	if (session_take_count(json_object_get(root, "kernels_port"), 65535,
+			       &session->kernels_port) != 0)
+		return session_damaged(reason, "kernels_port");
+	if (session_is_absent(kernels))
+		return 0;
+	if (!json_is_array(kernels) || count > SESSION_KERNELS_MAX)
+		return session_damaged(reason, "kernels");
+	session->kernel_count = count;
+	for (size_t i = 0; i < count; i++) {
+		const json_t *json = json_array_get(kernels, i);
+		struct session_kernel *kernel = &session->kernels[i];
+
+		if (session_take_count(json_object_get(json, "number"), SESSION_COUNT_MAX,
+				       &kernel->number) != 0 ||
+		    session_take_word(json_object_get(json, "kernel"), kernel->name,
+				      sizeof(kernel->name)) != 0 ||
+		    session_take_word(json_object_get(json, "state"), kernel->state,
+				      sizeof(kernel->state)) != 0)
+			return session_damaged(reason, "kernels");
 	}
 	return 0;
 }
@@ -193,7 +228,8 @@ static int record_parse(const char *data, size_t size, struct session *session,
 	if (version_check(root, reason) != 0 || state_take(root, session, reason) != 0 ||
 	    texts_take(root, session, reason) != 0 || counts_take(root, session, reason) != 0 ||
 	    times_take(root, session, reason) != 0 || nodes_take(root, session, reason) != 0 ||
-	    session_take_workers(root, session, reason) != 0)
+	    session_take_workers(root, session, reason) != 0 ||
+	    kernels_take(root, session, reason) != 0)
 		goto done;
 	/* What is missing, or out of bounds though of the right type. */
 	wrong = session_wrong_field(session, false);

@@ -134,6 +134,23 @@ static json_t *workers_json(const struct session *session)
 	return kinds;
 }
 
+static json_t *kernels_json(const struct session *session)
+{
+	json_t *kernels = json_array();
+
+	for (size_t i = 0; i < session->kernel_count; i++) {
+		const struct session_kernel *kernel = &session->kernels[i];
+		json_t *json = json_pack("{s:i, s:s, s:s}", "number", (int) kernel->number,
+					 "kernel", kernel->name, "state", kernel->state);
+
+		if (json_array_append_new(kernels, json) != 0) {
+			json_decref(kernels);
+			return NULL;
+		}
+	}
+	return kernels;
+}
+
 /* Puts every text of session_texts into the object where it belongs. */
 static int texts_add(json_t *root, const struct session *session)
 {
@@ -158,14 +175,18 @@ char *session_to_json(const struct session *session)
 	/* Version and state first, for people who look into the file; jansson keeps the order.
 	 */
 	root = json_pack(
-		"{s:i, s:s, s:n, s:i, s:{s:n, s:o}, s:{s:n, s:o, s:n}, s:i, s:o, s:o, s:o, "
-		"s:o, s:f}",
+		"{s:i, s:s, s:n, s:i, s:{s:n, s:o}, s:{s:n, s:o, s:n}, s:{s:n}, s:i, s:{s:n, "
+		"s:n, "
+		"s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:f}",
 		"version", SESSION_VERSION, "state", session_state_name(session->state),
 		"job_id", "restart", (int) session->restart, "endpoint", "ip", "port",
 		known_json(session->port), "head", "node", "pid",
-		known_json((unsigned) session->head_pid), "runtime_dir", "server_restarts",
-		(int) session->server_restarts, "phases", phases_json(session), "nodes",
-		nodes_json(session), "workers", workers_json(session), "job_end_time",
+		known_json((unsigned) session->head_pid), "runtime_dir", "hub", "url",
+		"server_restarts", (int) session->server_restarts, "notebook", "path", "output",
+		"cell", known_json(session->cell), "cells", known_json(session->cells),
+		"phases", phases_json(session), "nodes", nodes_json(session), "workers",
+		workers_json(session), "kernels_port", known_json(session->kernels_port),
+		"kernels", kernels_json(session), "job_end_time",
 		session->job_end_time > 0 ? json_real(session->job_end_time) : json_null(),
 		"updated", session->updated);
 	if (root != NULL && texts_add(root, session) == 0)

@@ -85,6 +85,14 @@ static int hide(const char *name, const char *value, void *hidden)
 	return rc;
 }
 
+/* Of the name that is hidden in other. */
+static int hide_one(const struct env *env, const char *other, struct env *hidden)
+{
+	const char *value = env_get(env, other + strlen(HIDDEN));
+
+	return value ? env_set(hidden, other, value) : 0;
+}
+
 static int restore(const char *name, const char *value, void *restored)
 {
 	/* Nothing but what job_env_hide() hides. */
@@ -104,8 +112,11 @@ int job_env_hide(struct env *env)
 	int rc = -1;
 
 	env_remove(env, match_hidden, NULL);
+	if (!hidden || hide_one(env, JOB_ENV_SPAWN_ID, hidden) < 0 ||
+	    hide_one(env, JOB_ENV_HUB_UID, hidden) < 0)
+		goto out;
 	env_remove(env, match_dropped, NULL);
-	if (!hidden || env_each(env, hide, hidden))
+	if (env_each(env, hide, hidden))
 		goto out;
 	env_remove(env, match_family, (void *) for_srun);
 	rc = env_each(hidden, copy, env);

@@ -14,10 +14,15 @@
  * no agent hands it on. */
 #define JOB_ENV_CONFIG "SJ_JOB_CONFIG"
 
+/* Where the head finds what our spawner has given the job: SPANK_JUPYTER_SPAWN_ID, good for one
+ * job, and SPANK_JUPYTER_HUB_UID.  Of the same names, so nobody else gets them. */
+#define JOB_ENV_SPAWN_ID "SJ_JOB_SPANK_JUPYTER_SPAWN_ID"
+#define JOB_ENV_HUB_UID	 "SJ_JOB_SPANK_JUPYTER_HUB_UID"
+
 /*
  * For srun: SLURM_*, SRUN_*, SBATCH_*, SALLOC_*, PMI* and PMIX* are kept under another name,
- * but for what tells srun where the job is; Slurm's own records of SPANK options and limits are
- * dropped. 0, or -1 with ENOMEM.
+ * but for what tells srun where the job is; so are the two above; Slurm's own records of SPANK
+ * options and limits are dropped. 0, or -1 with ENOMEM.
  */
 int job_env_hide(struct env *env);
 

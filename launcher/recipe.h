@@ -57,7 +57,9 @@ struct recipe {
 	char *ready;   /* path of the HTTP probe, "/api"; "/" where the recipe says nothing */
 	char *guarded; /* path that is refused without the token, which is checked; or NULL */
 	char *jupyter_api; /* path of Jupyter's REST API, which knows what is idle; or NULL */
-	char *url;	   /* path people open, "/lab"; "/" where the recipe says nothing */
+	bool hub; /* a single-user server of JupyterHub: it needs the hub's environment, and all
+		   * of these paths are below the hub's */
+	char *url;	      /* path people open, "/lab"; "/" where the recipe says nothing */
 	long ready_timeout_s; /* of a server; of workers: until the session is degraded */
 	/* Of workers alone.  Exactly one of command (a worker's) and preload is given. */
 	char *preload;	  /* Python file that is imported once on a node, then forked */
@@ -117,7 +119,7 @@ const char *recipe_keys(enum recipe_section section, char *text);
  * RECIPE_KEYS_ONCE on it is that of "env.*" and "prepend.*", which come many times with one
  * number.
  */
-enum { RECIPE_KEYS = 23, RECIPE_KEYS_ONCE = 21 };
+enum { RECIPE_KEYS = 24, RECIPE_KEYS_ONCE = 22 };
 int recipe_key(enum recipe_section section, const char *key);
 
 /*

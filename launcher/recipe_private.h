@@ -29,9 +29,9 @@ int recipe_refuse_worker_variables(const char *value, struct reason *reason);
 
 /* recipe_values.c */
 recipe_setter recipe_set_text, recipe_set_start, recipe_set_ports, recipe_set_count,
-	recipe_set_restarts, recipe_set_resize, recipe_set_path, recipe_set_probe,
-	recipe_set_url, recipe_set_ready_timeout, recipe_set_stop_timeout, recipe_set_env,
-	recipe_set_prepend;
+	recipe_set_restarts, recipe_set_resize, recipe_set_hub, recipe_set_path,
+	recipe_set_probe, recipe_set_url, recipe_set_ready_timeout, recipe_set_stop_timeout,
+	recipe_set_env, recipe_set_prepend;
 
 /* "not allowed here: give ALLOWED", EINVAL, -1. */
 int recipe_invalid(struct reason *reason, const char *allowed);

@@ -61,6 +61,14 @@ int recipe_set_resize(struct recipe *recipe, void *field, const char *name, cons
 	return flag_set(field, value, "no", "yes", reason);
 }
 
+int recipe_set_hub(struct recipe *recipe, void *field, const char *name, const char *value,
+		   struct reason *reason)
+{
+	(void) recipe;
+	(void) name;
+	return flag_set(field, value, "no", "yes", reason);
+}
+
 static int number_set(unsigned *number, const char *value, unsigned long min, unsigned long max,
 		      const char *before, struct reason *reason)
 {

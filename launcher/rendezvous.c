@@ -7,6 +7,8 @@
 
 #include "common/fd.h"
 #include "common/reason.h"
+#include "common/session.h"
+#include "common/text.h"
 #include "launcher/rendezvous.h"
 
 static int send_line(int fd, const char *line, int size)
@@ -26,6 +28,22 @@ int rendezvous_send_endpoint(int fd, const char *endpoint, const char *key)
 			 snprintf(line, sizeof(line), "endpoint %s %s\n", endpoint, key));
 }
 
+int rendezvous_send_tree(int fd, size_t span)
+{
+	char line[RENDEZVOUS_LINE_MAX];
+
+	return send_line(fd, line, snprintf(line, sizeof(line), "tree %zu\n", span));
+}
+
+int rendezvous_send_branch(int fd, size_t rank, const char *endpoint, const char *key)
+{
+	char line[RENDEZVOUS_LINE_MAX];
+
+	return send_line(
+		fd, line,
+		snprintf(line, sizeof(line), "branch %zu %s %s\n", rank, endpoint, key));
+}
+
 int rendezvous_say(int fd, const char *text)
 {
 	char line[RENDEZVOUS_LINE_MAX];
@@ -38,6 +56,32 @@ int rendezvous_say(int fd, const char *text)
 int rendezvous_send_end(int fd)
 {
 	return send_line(fd, "end\n", 4);
+}
+
+/* " ENDPOINT KEY", with single spaces and no others; the widths are
+ * CONTROL_ENDPOINT_MAX and CONTROL_KEY_SIZE without the NUL. */
+static bool place_take(const char *text, struct rendezvous *message)
+{
+	int end = 0;
+
+	return sscanf(text, "%*1[ ]%127[!-~]%*1[ ]%40[!-~]%n", message->endpoint, message->key,
+		      &end) == 2 &&
+	       !text[end] && strlen(message->key) == CONTROL_KEY_SIZE - 1 &&
+	       !strncmp(message->endpoint, "tcp://", 6);
+}
+
+/* "branch" is taken: " RANK ENDPOINT KEY". */
+static bool branch_take(const char *text, struct rendezvous *message)
+{
+	char digits[sizeof("65535")] = "";
+	int end = 0;
+	unsigned long rank;
+
+	if (sscanf(text, "%*1[ ]%5[0-9]%n", digits, &end) != 1 || digits[0] == '0' ||
+	    text_to_ulong(digits, 1, SESSION_NODES_MAX - 1, &rank) < 0)
+		return false;
+	message->rank = rank;
+	return place_take(text + end, message);
 }
 
 int rendezvous_parse(const char *line, struct rendezvous *message)
@@ -54,14 +98,21 @@ int rendezvous_parse(const char *line, struct rendezvous *message)
 		*message = parsed;
 		return 0;
 	}
-	/* Single spaces and no others between; the widths are CONTROL_ENDPOINT_MAX and
-	 * CONTROL_KEY_SIZE without the NUL. */
-	int end = 0;
-	if (sscanf(line, "endpoint%*1[ ]%127[!-~]%*1[ ]%40[!-~]%n", parsed.endpoint, parsed.key,
-		   &end) == 2 &&
-	    !line[end] && strlen(parsed.key) == CONTROL_KEY_SIZE - 1 &&
-	    !strncmp(parsed.endpoint, "tcp://", 6)) {
+	if (!strncmp(line, "endpoint", 8) && place_take(line + 8, &parsed)) {
 		parsed.kind = RENDEZVOUS_ENDPOINT;
+		*message = parsed;
+		return 0;
+	}
+	if (!strncmp(line, "branch", 6) && branch_take(line + 6, &parsed)) {
+		parsed.kind = RENDEZVOUS_BRANCH;
+		*message = parsed;
+		return 0;
+	}
+	unsigned long span;
+	if (!strncmp(line, "tree ", 5) && line[5] != '0' &&
+	    text_to_ulong(line + 5, CONTROL_SPAN_MIN, SESSION_NODES_MAX, &span) == 0) {
+		parsed.kind = RENDEZVOUS_TREE;
+		parsed.span = span;
 		*message = parsed;
 		return 0;
 	}

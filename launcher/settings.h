@@ -39,13 +39,16 @@ struct settings {
 	char *allow;   /* allowed peers, CIDRs separated by commas alone, or NULL: all */
 	unsigned port_first, port_last; /* 0,0: any */
 	char *tmpdir;			/* node-local, absolute, default /tmp */
-	char *hub; /* default --jupyter-hub (an http or https URL, or "none"), or NULL */
+	char *hub;	/* default --jupyter-hub (an http or https URL, or "none"), or NULL */
+	char *hub_user; /* the hub's account, a name or a uid, or NULL */
+	long orphan_grace_s; /* of a session that its hub does not know any more; 0: for ever */
 	long idle_default_s, idle_max_s; /* 0: none; the default is never beyond the ceiling */
 	long warn_default_s;		 /* 0: none */
 	long init_timeout_s;
 	unsigned server_restarts_max;
 	int log_level;	    /* enum settings_log */
 	long log_max_bytes; /* of session.log */
+	unsigned star_max;  /* agents that all connect to the head */
 	struct recipe *apps;
 	size_t app_count;
 	struct recipe *kinds; /* of workers */

@@ -14,6 +14,7 @@
 
 #include "common/options.h"
 #include "common/text.h"
+#include "launcher/control/control.h"
 #include "launcher/network.h"
 
 /* The defaults, and what man/spank-jupyter.conf.5 tells of them. */
@@ -22,20 +23,22 @@ enum {
 	INIT_TIMEOUT_DEFAULT =
 		300,		  /* seconds: modules and conda on a cold shared file system */
 	INIT_TIMEOUT_MAX = 86400, /* seconds: every wait is bounded */
+	ORPHAN_GRACE_DEFAULT = 600, /* seconds: a hub that is put right again has that long */
 	RESTARTS_DEFAULT = 3,
 	RESTARTS_MAX = 100,
 	LOG_BYTES_DEFAULT = 16 << 20,
 	LOG_BYTES_MIN = 64 << 10,
 	LOG_BYTES_MAX = 1 << 30,
-	PORT_MAX = 65535
+	PORT_MAX = 65535,
+	STAR_MAX = 65536 /* SESSION_NODES_MAX */
 };
 
 /* A setter takes a value without newlines, and answers -1 with EINVAL for one that is wrong, or
  * with ENOMEM. */
 typedef int site_setter(struct settings *settings, size_t offset, const char *value);
 
-static site_setter set_network, set_allow, set_ports, set_tmpdir, set_hub, set_time, set_wait,
-	set_restarts, set_log, set_log_size;
+static site_setter set_network, set_allow, set_ports, set_tmpdir, set_hub, set_hub_user,
+	set_grace, set_time, set_wait, set_restarts, set_log, set_log_size, set_star;
 
 static const struct {
 	const char *name;
@@ -50,6 +53,10 @@ static const struct {
 	{"tmpdir", set_tmpdir, 0,
 	 "an absolute path of at most 36 bytes, on a disk of the node"},
 	{"hub", set_hub, 0, "http://HOST[:PORT]/PATH, https://HOST[:PORT]/PATH, or none"},
+	{"hub_user", set_hub_user, 0,
+	 "the name or the uid of the account that the hub runs as"},
+	{"orphan_grace", set_grace, 0,
+	 "a time as Slurm writes it (MINUTES, HOURS:MINUTES:SECONDS, ...), or off"},
 	{"idle", set_time, offsetof(struct settings, idle_default_s),
 	 "a time as Slurm writes it (MINUTES, HOURS:MINUTES:SECONDS, ...), 0 for none"},
 	{"idle_max", set_time, offsetof(struct settings, idle_max_s),
@@ -61,6 +68,7 @@ static const struct {
 	{"restarts", set_restarts, 0, "0..100"},
 	{"log", set_log, 0, "error, warning, info or debug"},
 	{"log_size", set_log_size, 0, "bytes, or a number with K, M or G, from 64K to 1G"},
+	{"star_max", set_star, 0, "1..65536 nodes"},
 };
 
 int site_key(const char *key)
@@ -85,9 +93,11 @@ int site_init(struct settings *settings)
 {
 	settings->warn_default_s = WARN_DEFAULT;
 	settings->init_timeout_s = INIT_TIMEOUT_DEFAULT;
+	settings->orphan_grace_s = ORPHAN_GRACE_DEFAULT;
 	settings->server_restarts_max = RESTARTS_DEFAULT;
 	settings->log_level = SETTINGS_LOG_INFO;
 	settings->log_max_bytes = LOG_BYTES_DEFAULT;
+	settings->star_max = CONTROL_STAR_MAX;
 	settings->tmpdir = strdup("/tmp");
 	return settings->tmpdir != NULL ? 0 : -1;
 }
@@ -98,6 +108,7 @@ void site_clear(struct settings *settings)
 	free(settings->allow);
 	free(settings->tmpdir);
 	free(settings->hub);
+	free(settings->hub_user);
 }
 
 static int wrong(void)
@@ -202,6 +213,25 @@ static int set_hub(struct settings *settings, size_t offset, const char *value)
 	return field_set(&settings->hub, value);
 }
 
+/* Whether there is such an account is for each host to find out. */
+static int set_hub_user(struct settings *settings, size_t offset, const char *value)
+{
+	(void) offset;
+	if (!text_is_name(value, LOGIN_NAME_MAX))
+		return wrong();
+	return field_set(&settings->hub_user, value);
+}
+
+static int set_grace(struct settings *settings, size_t offset, const char *value)
+{
+	(void) offset;
+	if (strcmp(value, "off") == 0) {
+		settings->orphan_grace_s = 0;
+		return 0;
+	}
+	return text_to_seconds(value, &settings->orphan_grace_s) == 0 ? 0 : wrong();
+}
+
 static long *seconds_at(struct settings *settings, size_t offset)
 {
 	return (long *) ((char *) settings + offset);
@@ -270,6 +300,17 @@ static int set_log_size(struct settings *settings, size_t offset, const char *va
 	    number * unit < LOG_BYTES_MIN)
 		return wrong();
 	settings->log_max_bytes = (long) (number * unit);
+	return 0;
+}
+
+static int set_star(struct settings *settings, size_t offset, const char *value)
+{
+	unsigned long number;
+
+	(void) offset;
+	if (text_to_ulong(value, 1, STAR_MAX, &number) != 0)
+		return wrong();
+	settings->star_max = (unsigned) number;
 	return 0;
 }
 

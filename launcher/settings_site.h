@@ -13,7 +13,7 @@ int site_init(struct settings *settings);
 void site_clear(struct settings *settings);
 
 /* The key's number, 0 and up, below SITE_KEYS; -1 when there is no such key. */
-enum { SITE_KEYS = 12, SITE_KEYS_TEXT_MAX = 256 };
+enum { SITE_KEYS = 15, SITE_KEYS_TEXT_MAX = 256 };
 int site_key(const char *key);
 
 /* All keys in one line, for people; text of SITE_KEYS_TEXT_MAX bytes.  Returns text. */

@@ -38,6 +38,48 @@ void inherited_forget(int from_job_only)
 			unsetenv(name);
 		}
 	}
+	if (!from_job_only)
+		unsetenv(INHERITED_PARAMS);
+}
+
+int inherited_give(const struct options *options)
+{
+	struct options params; /* the string stays theirs */
+	int rc = -1;
+
+	if (!options->params)
+		return 0;
+	options_init(&params);
+	params.params = options->params;
+	char *encoded = options_encode(&params);
+	if (encoded)
+		rc = setenv(INHERITED_PARAMS, encoded, 1);
+	free(encoded);
+	return rc;
+}
+
+/* Those that Slurm handed on itself are one of them. */
+static void take_params(spank_t spank, struct options *options)
+{
+	struct options params;
+	struct reason reason;
+	char *encoded = malloc(OPTIONS_ENCODED_MAX);
+
+	if (!encoded || spank_getenv(spank, INHERITED_PARAMS, encoded, OPTIONS_ENCODED_MAX) !=
+				ESPANK_SUCCESS)
+		goto out;
+	spank_unsetenv(spank, INHERITED_PARAMS);
+	options_init(&params);
+	if (options_decode(encoded, &params, &reason) < 0) {
+		slurm_error("jupyter: %s", reason.text);
+		goto out;
+	}
+	free(options->params);
+	options->params = params.params;
+	params.params = NULL;
+	options_clear(&params);
+out:
+	free(encoded);
 }
 
 static int already_given(const struct options *options, const char *name)
@@ -52,6 +94,10 @@ static int already_given(const struct options *options, const char *name)
 		return options->init != NULL;
 	if (!strcmp(name, "jupyter-dir"))
 		return options->dir != NULL;
+	if (!strcmp(name, "jupyter-param"))
+		return options->params != NULL;
+	if (!strcmp(name, "jupyter-output"))
+		return options->output != NULL;
 	if (!strcmp(name, "jupyter-start"))
 		return options->start_manual;
 	if (!strcmp(name, "jupyter-idle"))
@@ -74,4 +120,5 @@ void inherited_take(spank_t spank, struct options *options)
 		    options_set(options, spec->name, value, &reason) < 0)
 			slurm_error("jupyter: %s", reason.text);
 	}
+	take_params(spank, options);
 }

@@ -18,6 +18,19 @@
  * --export=NONE. */
 #define INHERITED_ALLOCATED_BY "SLURM_JUPYTER_ALLOCATED"
 
+/* What a JupyterHub gives a job for its session alone: names and values are good for one job.
+ */
+#define INHERITED_SPAWN_ID "SPANK_JUPYTER_SPAWN_ID"
+#define INHERITED_HUB_UID  "SPANK_JUPYTER_HUB_UID"
+
+/* All parameters of the notebook, encoded: Slurm itself hands on the last of a repeated option
+ * alone.  Also a name that survives. */
+#define INHERITED_PARAMS "SLURM_JUPYTER_PARAMS"
+
+/* In sbatch, salloc and srun, after options are processed: puts into the environment what Slurm
+ * does not hand on by itself.  0, or -1 with errno. */
+int inherited_give(const struct options *options);
+
 /*
  * In sbatch, salloc and srun, before options are processed: forgets what an outer job's options
  * left in this process' own environment.  from_job_only: only what Slurm made of the job's

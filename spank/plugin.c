@@ -33,20 +33,37 @@ static struct {
 	bool makes_allocation;	/* sbatch, salloc, or an srun outside of a job */
 } self = {.options = {.idle_s = OPTIONS_TIME_UNSET, .warn_s = OPTIONS_TIME_UNSET}};
 
+/* The notebook with all that is known of it so far. */
+static int notebook_right(struct reason *reason)
+{
+	char *encoded = options_encode(&self.options);
+	int rc = 0;
+
+	if (!encoded)
+		return reason_set(reason, "--jupyter-param: too much for one job: put what is "
+					  "large into a file and give its path");
+	rc = site_check(NULL, NULL, encoded, self.config, reason);
+	free(encoded);
+	return rc;
+}
+
 /*
  * Workers that come before the app are checked together with it, in one run of jupyter-launch;
- * those that come behind it alone.
+ * those that come behind it alone.  So are parameters.
  */
 static int site_knows(const char *name, struct reason *reason)
 {
+	bool is_app = !strcmp(name, "jupyter");
 	char app[OPTIONS_NAME_MAX];
 
-	if (!strcmp(name, "jupyter")) {
-		options_app_name(&self.options, app);
-		return site_check(app, self.options.workers, self.config, reason);
-	}
+	options_app_name(&self.options, app);
+	if (is_app && site_check(app, self.options.workers, NULL, self.config, reason) < 0)
+		return -1;
 	if (!strcmp(name, "jupyter-workers") && self.options.app)
-		return site_check(NULL, self.options.workers, self.config, reason);
+		return site_check(NULL, self.options.workers, NULL, self.config, reason);
+	if (options_notebook(&self.options) &&
+	    (is_app || !strcmp(name, "jupyter-param") || !strcmp(name, "jupyter-output")))
+		return notebook_right(reason);
 	return 0;
 }
 
@@ -60,8 +77,6 @@ static int option_given(int index, const char *value, int remote)
 	self.given = true;
 	if (remote)
 		return ESPANK_SUCCESS;
-	if (options_unbuilt(&self.options, &reason) < 0)
-		goto refused;
 	if (site_knows(name, &reason) < 0)
 		goto refused;
 	return ESPANK_SUCCESS;
@@ -132,6 +147,9 @@ int slurm_spank_init_post_opt(spank_t spank, int argc, char *argv[])
 			"jupyter: the --jupyter-... options have no effect without --jupyter");
 		return ESPANK_SUCCESS;
 	}
+	if ((self.options.params || self.options.output) && !options_notebook(&self.options))
+		slurm_error("jupyter: --jupyter-param and --jupyter-output have no effect "
+			    "without --jupyter=run:NOTEBOOK");
 	if (!self.makes_allocation) {
 		slurm_error("jupyter: --jupyter has no effect on a step inside job %s: use "
 			    "`sjupyter start`",
@@ -143,6 +161,8 @@ int slurm_spank_init_post_opt(spank_t spank, int argc, char *argv[])
 	if (!encoded || setenv(INHERITED_FOR_SJUPYTER, encoded, 1) < 0)
 		slurm_error("jupyter: the options are too long for the environment");
 	free(encoded);
+	if (inherited_give(&self.options) < 0)
+		slurm_error("jupyter: --jupyter-param: too long for the environment");
 	return ESPANK_SUCCESS;
 }
 
@@ -162,10 +182,25 @@ int slurm_spank_local_user_init(spank_t spank, int argc, char *argv[])
 	return ESPANK_SUCCESS;
 }
 
-int slurm_spank_task_init(spank_t spank, int argc, char *argv[])
+/* Starts the session, or leaves that to `sjupyter start`. */
+static void begin_session(spank_t spank)
 {
 	struct reason reason;
 
+	if (self.options.start_manual) {
+		char *encoded = options_encode(&self.options);
+		if (!encoded || spank_setenv(spank, INHERITED_FOR_SJUPYTER, encoded, 1))
+			slurm_error("jupyter: the options cannot be handed to sjupyter");
+		free(encoded);
+		return;
+	}
+	/* In a task, Slurm's log is the job's stderr too, where the user looks first. */
+	if (trigger_start(spank, &self.options, self.config, &reason) < 0)
+		slurm_error("jupyter: no session: %s", reason.text);
+}
+
+int slurm_spank_task_init(spank_t spank, int argc, char *argv[])
+{
 	(void) argc, (void) argv;
 	/* Real, effective and saved: nothing of ours goes on if any of them is still root's,
 	 * unless the job itself is root's. */
@@ -178,17 +213,13 @@ int slurm_spank_task_init(spank_t spank, int argc, char *argv[])
 	bool due = trigger_is_due(spank);
 	spank_unsetenv(spank, INHERITED_ALLOCATED_BY);
 	inherited_take(spank, &self.options);
-	if (!due || !self.options.app)
-		return ESPANK_SUCCESS;
-	if (self.options.start_manual) {
-		char *encoded = options_encode(&self.options);
-		if (!encoded || spank_setenv(spank, INHERITED_FOR_SJUPYTER, encoded, 1))
-			slurm_error("jupyter: the options cannot be handed to sjupyter");
-		free(encoded);
-		return ESPANK_SUCCESS;
+	due = due && self.options.app;
+	if (due)
+		begin_session(spank);
+	/* The session has them, or `sjupyter start` in this script is to have them. */
+	if (!due || !self.options.start_manual) {
+		spank_unsetenv(spank, INHERITED_SPAWN_ID);
+		spank_unsetenv(spank, INHERITED_HUB_UID);
 	}
-	/* In a task, Slurm's log is the job's stderr too, where the user looks first. */
-	if (trigger_start(spank, &self.options, self.config, &reason) < 0)
-		slurm_error("jupyter: no session: %s", reason.text);
 	return ESPANK_SUCCESS;
 }

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -66,12 +67,13 @@ static int read_answer(int fd, char *line, size_t size)
 	return 0;
 }
 
-int site_check(const char *app, const char *workers, const char *config, struct reason *reason)
+int site_check(const char *app, const char *workers, const char *run, const char *config,
+	       struct reason *reason)
 {
 	char program[] = PKGLIBEXECDIR "/jupyter-launch";
 	char app_word[OPTIONS_NAME_MAX + 16], config_word[4096 + 16];
 	char workers_word[OPTIONS_VALUE_MAX + 24];
-	char *argv[5] = {program};
+	char *argv[6] = {program}, *run_word = NULL;
 	char line[REASON_MAX] = "";
 	int ends[2], status = 0, argc = 1;
 
@@ -85,11 +87,18 @@ int site_check(const char *app, const char *workers, const char *config, struct 
 		argv[argc++] = workers_word;
 	if (config)
 		argv[argc++] = config_word;
-	if (access(program, X_OK) < 0 || pipe2(ends, O_CLOEXEC) < 0)
+	if (run && asprintf(&run_word, "--check-notebook=%s", run) < 0)
 		return 0;
+	if (run_word)
+		argv[argc++] = run_word;
+	if (access(program, X_OK) < 0 || pipe2(ends, O_CLOEXEC) < 0) {
+		free(run_word);
+		return 0;
+	}
 	pid_t pid = fork();
 	if (pid == 0)
 		ask(ends[1], argv);
+	free(run_word);
 	fd_close(&ends[1]);
 	if (pid < 0) {
 		fd_close(&ends[0]);

@@ -10,11 +10,13 @@
 #include "common/reason.h"
 
 /*
- * app is an app's name, workers the checked value of --jupyter-workers, either may be NULL.  0
- * when the site knows them, and also when jupyter-launch cannot be asked (not installed on this
- * submit host): the compute node decides then.  -1 and a reason when it says no.  config may be
- * NULL.  One run of the program, of at most 10 seconds.
+ * app is an app's name, workers the checked value of --jupyter-workers, run all options,
+ * encoded, of --jupyter=run, whose notebook is looked at; each may be NULL.  0 when the site
+ * knows them, and also when jupyter-launch cannot be asked (not installed on this submit host):
+ * the compute node decides then.  -1 and a reason when it says no.  config may be NULL.  One
+ * run of the program, of at most 10 seconds.
  */
-int site_check(const char *app, const char *workers, const char *config, struct reason *reason);
+int site_check(const char *app, const char *workers, const char *run, const char *config,
+	       struct reason *reason);
 
 #endif

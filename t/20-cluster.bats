@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 # shellcheck disable=SC2016
+# bats file_tags=without:cluster,without:stack
 #
 # contrib/cluster/cluster: what the private Slurm does for the tests and for a
 # person who tries it.  Run by bats, as root, on an instance of its own.
@@ -18,7 +19,7 @@ setup_file() {
 		command -v "$program" >/dev/null || skip "needs $program"
 	done
 	export CLUSTER_INSTANCE=9
-	unset CLUSTER_PATH CLUSTER_PLUGSTACK CLUSTER_KILLWAIT CLUSTER_NO_NETNS
+	unset CLUSTER_PATH CLUSTER_PLUGSTACK CLUSTER_KILLWAIT CLUSTER_NO_NETNS CLUSTER_SITE
 	"$cluster" down
 	"$cluster" up -n 2
 	if grep -q '^NETNS=0' "$state/cluster"; then
@@ -401,6 +402,27 @@ n2_answers() {
 	[[ $code -eq 1 ]]
 	leftovers
 	[[ -z $(leftovers) ]]
+}
+
+@test "a site's settings may be the cluster's own" {
+	local site=$BATS_TEST_TMPDIR/etc program=$BATS_TEST_TMPDIR/read
+	mkdir "$site"
+	echo "the site's" >"$site/conf"
+	printf '#!/bin/sh\nexec cat %s/conf\n' "$site" >"$program"
+	run -2 env CLUSTER_SITE=etc "$cluster" up
+	cluster down
+	CLUSTER_SITE=$site run -0 cluster up -n 1
+	run -0 cluster run -n n1 -- sh "$program"
+	[[ $output == "the site's" ]]
+	echo "the cluster's" >"$state/site/conf"
+	run -0 cluster run -- srun sh "$program"
+	[[ $output == "the cluster's" ]]
+	[[ $(sh "$program") == "the site's" ]]
+	cluster down
+	CLUSTER_SITE='' run -0 cluster up -n 1
+	CLUSTER_SITE=$site run -0 cluster up
+	run -0 cluster run -- sh "$program"
+	[[ $output == "the site's" && ! -e $state/site ]]
 }
 
 @test "without network namespaces there is one node, on the loopback" {

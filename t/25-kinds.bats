@@ -4,6 +4,8 @@
 # The shipped kinds of workers on their own, without Slurm: what lib/workers/kinds.py
 # checks of controllers, workers and clients on one node.
 
+# bats file_tags=without:cluster
+
 load lib/common
 
 # kinds KIND: its checks; those that fail are shown.

@@ -89,8 +89,10 @@ teardown_file() {
 }
 
 @test "nothing of ours runs as root" {
-	run pgrep -u root -x 'jupyter-launch|jupyter-agent'
-	assert_status 1
+	local pids
+	mapfile -t pids < <(pgrep -u root -x 'jupyter-launch|jupyter-agent')
+	run of_cluster "${pids[@]}"
+	assert_equal "$output" ""
 }
 
 @test "the session is a step of its own and costs the job's steps nothing" {

@@ -64,14 +64,6 @@ GOES_ON='until grep -q "failed\|no session" job-$SLURM_JOB_ID.log; do sleep 0.2;
 	assert_equal "$("$CLUSTER" run -- squeue -h)" ""
 }
 
-@test "what this release does not build is refused with a line that says so" {
-	local option
-	for option in --jupyter=singleuser --jupyter-hub=https://hub.example/hub/api; do
-		submit_refused "$option" "${option/#--jupyter=*/--jupyter-dir=/tmp}"
-		assert_has "not built in this release"
-	done
-}
-
 @test "a secret in a hub's URL is refused and not repeated" {
 	submit_refused --jupyter --jupyter-hub=http://me:hunter2@hub/api
 	# The second line is Slurm's own, which repeats what was typed, on the terminal only.

@@ -128,11 +128,16 @@ asyncio.run(main())"
 	assert_has "12"
 	wait_until 60 workers_are "$JOB" dask 12 12
 	wait_until 30 session_is "$JOB" ready
+	# Those that were there have given up a part of their memory.
+	run client "$JOB" exec 'import dask.distributed
+print("shares", len({w["memory_limit"] for w in dask.distributed.Client().scheduler_info(n_workers=-1)["workers"].values()}))'
+	assert_has "shares 1"
 }
 
 @test "sjupyter workers shrinks a kind, and tasks that run finish first" {
 	local out
 	out=$(home_of "$ALICE")/shrink
+	as_alice rm -f "$out.begun"
 	client "$JOB" exec "$(
 		cat <<-END
 			import time, dask.distributed
@@ -169,4 +174,66 @@ asyncio.run(main())"
 	done
 	run as_alice timeout -k 5 60 sjupyter workers 99999 dask=1
 	assert_status 3
+}
+
+@test "engines show the user's own IPYTHONDIR, where the job says it" {
+	local job own
+	own=$(home_of "$ALICE")/own-ipython
+	as_alice mkdir -p "$own/profile_default/startup"
+	as_alice tee "$own/profile_default/startup/10-own.py" <<<'started_with = "the job'"'"'s own"' >/dev/null
+	job=$(submit -N2 --jupyter=lab --jupyter-workers=ipyparallel:1 --export="ALL,IPYTHONDIR=$own" --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 120 session_is "$job" ready
+	run client "$job" exec "$(
+		cat <<-'END2'
+			import os, ipyparallel
+			print(started_with, ipyparallel.Client()[:]["started_with"])
+			print(os.path.realpath(get_ipython().profile_dir.startup_dir))
+			print(os.path.realpath(get_ipython().history_manager.hist_file))
+		END2
+	)"
+	assert_status 0
+	assert_has "the job's own [\"the job's own\", \"the job's own\"]"
+	assert_has "$own/profile_default/startup"
+	assert_has "$own/profile_default/history.sqlite"
+	as_alice scancel "$job"
+}
+
+@test "the GPUs of a node are divided among its workers" {
+	local job
+	job=$(submit -N2 --gres=gpu:4 --jupyter=lab --jupyter-workers=dask:2,ipyparallel:4,mpi:2 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 120 session_is "$job" ready
+	run client "$job" exec "$(
+		cat <<-'END2'
+			import os, ipyparallel, dask.distributed
+			def devices():
+			    import os
+			    return os.environ["SPANK_JUPYTER_WORKER"], os.environ.get("CUDA_VISIBLE_DEVICES")
+			print(sorted(ipyparallel.Client()[:].apply_sync(devices)))
+			print(sorted(ipyparallel.Client(profile="mpi")[:].apply_sync(devices)))
+			print(sorted(dask.distributed.Client().run(devices).values()))
+			print("notebook", os.environ.get("CUDA_VISIBLE_DEVICES"))
+		END2
+	)"
+	assert_status 0
+	assert_has "$(
+		cat <<-'END2'
+			[('0.0', '0'), ('0.1', '1'), ('0.2', '2'), ('0.3', '3'), ('1.0', '0'), ('1.1', '1'), ('1.2', '2'), ('1.3', '3')]
+			[('0.0', '0,1'), ('0.1', '2,3'), ('1.0', '0,1'), ('1.1', '2,3')]
+			[('0.0', '0,1'), ('0.1', '2,3'), ('1.0', '0,1'), ('1.1', '2,3')]
+			notebook 0,1,2,3
+		END2
+	)"
+	as_alice scancel "$job"
+}
+
+@test "sjupyter doctor tells of each kind whether its Python has what it imports" {
+	run as_alice timeout -k 5 120 sjupyter doctor
+	assert_has "ok    workers dask:"
+	assert_has "ok    workers ipyparallel:"
+	assert_has "ok    workers mpi:"
+	run as_alice env PATH="$PREFIX/bin:/usr/bin:/bin" timeout -k 5 120 sjupyter doctor
+	assert_has "warn  workers dask:"
+	assert_has "has no module"
 }

@@ -46,7 +46,8 @@ good_worker() {
 	END
 }
 
-@test "a kind of the site's own: twenty lines with a controller, used end to end" {
+# A controller and a worker of a kind of the site's own, twenty lines: workers register.
+counting_kind() {
 	program controller <<-'END'
 		#!/usr/bin/env python3
 		"""Counts: each worker connects, says its ID and the shared secret, and has registered."""
@@ -73,8 +74,12 @@ good_worker() {
 		secret = open(os.environ["SPANK_JUPYTER_SHARE"] + "/secret").read()
 		connection = socket.create_connection((sys.argv[1], int(sys.argv[2])))
 		connection.send(f"{secret} {os.environ['SPANK_JUPYTER_WORKER']}".encode())
-		os.read(int(os.environ["SPANK_JUPYTER_FD"]), 1)
+		os.read(int(os.environ.get("SPANK_JUPYTER_FD", connection.fileno())), 1)
 	END
+}
+
+@test "a kind of the site's own: twenty lines with a controller, used end to end" {
+	counting_kind
 	kinds_write <<-'END'
 		[workers count]
 		controller = @PROGRAMS@/controller
@@ -316,4 +321,62 @@ good_worker() {
 	wait_until 60 workers_state_is "$job" dask 'failed|degraded'
 	run as_alice sjupyter status "$job"
 	assert_has "has no module"
+}
+
+# engines_are JOB N: as a client in the notebook has them.
+engines_are() {
+	local ids
+	ids=$(client "$1" exec 'import ipyparallel; print("engines", len(ipyparallel.Client().ids))')
+	echo "$ids"
+	[[ $ids == *"engines $2"* ]]
+}
+
+@test "engines that have ended are gone from their controller, without a heartbeat" {
+	local job config
+	# The user's own configuration: the next heartbeat would come in an hour.
+	config=$(home_of "$ALICE")/.ipython/profile_default
+	as_alice mkdir -p "$config"
+	as_alice tee "$config/ipcontroller_config.py" <<<'c.HeartMonitor.period = 3600000' >/dev/null
+	# Nor is there a successor, whose coming would tell that it is gone.
+	config_write <<<$'[workers ipyparallel]\nrestarts = 0'
+	job=$(submit -N3 --jupyter=lab --jupyter-workers=ipyparallel:2 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 120 session_is "$job" ready
+	engines_are "$job" 6
+	kill -9 "$(worker_pid "$job" ipyparallel 1 0)"
+	wait_until 30 engines_are "$job" 5
+	kill -9 "$(agent_pid n3 "$job")"
+	wait_until 60 engines_are "$job" 3
+	as_alice rm "$config/ipcontroller_config.py"
+}
+
+@test "a step that ends is started again as often as the recipe says, and told then" {
+	counting_kind
+	program once <<-'END'
+		#!/bin/bash
+		# The first step ends at once, the second with its second life.
+		echo began >>~/step-began
+		[[ $(wc -l <~/step-began) -gt 1 ]] || exit 3
+		exec "${0%/*}/worker" "$@"
+	END
+	kinds_write <<-'END'
+		[workers stepped]
+		start = srun
+		controller = @PROGRAMS@/controller
+		worker = @PROGRAMS@/once ${ip} ${port}
+		ports = 1
+		restarts = 1
+	END
+	local job
+	as_alice rm -f "$(home_of "$ALICE")/step-began"
+	job=$(submit -N1 --jupyter=lab --jupyter-workers=stepped:1 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 60 session_is "$job" ready
+	assert_equal "$(as_alice wc -l step-began)" "2 step-began"
+	grep -F "starting it again" "$(session_dir "$job")/session.log"
+	kill -9 "$(worker_pid "$job" stepped 0 0)"
+	wait_until 60 session_is "$job" degraded
+	assert_equal "$(missing "$job" stepped)" "n1.0"
+	run session_reason "$job"
+	assert_has "stepped"
 }

@@ -51,3 +51,29 @@ teardown() {
 	run session_curl "$job" /api/status
 	assert_status 0
 }
+
+@test "ranks have their own node's --jupyter-init, which is sourced once on each" {
+	local job init
+	init=$(home_of "$ALICE")/where-init
+	as_alice tee "$init" >/dev/null <<-'END2'
+		export WHERE=$(hostname)
+		unset ONLY_BEFORE
+		echo "$WHERE" >>~/where-sourced
+	END2
+	as_alice rm -f "$(home_of "$ALICE")/where-sourced"
+	job=$(submit -N3 --jupyter=lab --jupyter-workers=mpi:2 --jupyter-init="$init" \
+		--export=ALL,ONLY_BEFORE=1 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 120 session_is "$job" ready
+	run client "$job" exec "$(
+		cat <<-'END2'
+			import ipyparallel
+			def where():
+			    import os, socket
+			    return socket.gethostname() == os.environ["WHERE"], "ONLY_BEFORE" in os.environ
+			print(set(ipyparallel.Client()[:].apply_sync(where)))
+		END2
+	)"
+	assert_has "{(True, False)}"
+	assert_equal "$(as_alice sort where-sourced)" $'n1\nn2\nn3'
+}

@@ -28,13 +28,12 @@ faulty_spec() {
 		<<<"{\"argv\": $1, \"display_name\": \"Faulty\", \"language\": \"none\"}"
 }
 
-# fails_with WORDS SBATCH_ARGUMENTS...: the session fails and the job's log says why.
+# fails_with WORDS SBATCH_ARGUMENTS...: the session of JOB fails and the job's log says why.
 fails_with() {
-	local job
-	job=$(kernel_job "${@:2}")
-	wait_until 60 session_is "$job" failed
-	wait_until 10 job_log_has "$job" "$1"
-	wait_until 10 job_log_has "$job" "wait said 1"
+	JOB=$(kernel_job "${@:2}")
+	wait_until 60 session_is "$JOB" failed
+	wait_until 10 job_log_has "$JOB" "$1"
+	wait_until 10 job_log_has "$JOB" "wait said 1"
 }
 
 kernel_is_not() {
@@ -67,7 +66,8 @@ kernel_is_not() {
 
 @test "a kernelspec that does not exist is named with those that do" {
 	fails_with "there is no such kernelspec on this node; there are: " --jupyter=kernel:julia
-	fails_with python3 --jupyter=kernel:julia
+	# The machine may have others.
+	job_log "$JOB" | grep -E 'there are: ([a-z0-9]+, )*python3'
 }
 
 @test "a kernel whose program is missing, and one that dies at once, are failures" {

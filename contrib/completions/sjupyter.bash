@@ -27,11 +27,11 @@ _sjupyter_files() {
 _sjupyter_value() {
 	local option=$1 current=$2
 	case $option in
-	--jupyter) _sjupyter_words 'lab notebook server' "$current" ;;
+	--jupyter) _sjupyter_words 'lab notebook server kernel run:' "$current" ;;
 	--jupyter-workers) _sjupyter_words 'ipyparallel mpi dask' "$current" ;;
 	--jupyter-start) _sjupyter_words 'now manual' "$current" ;;
 	--jupyter-hub) _sjupyter_words 'none' "$current" ;;
-	--jupyter-init | --config | --socket) _sjupyter_files -f "$current" ;;
+	--jupyter-init | --jupyter-output | --config | --socket) _sjupyter_files -f "$current" ;;
 	--jupyter-dir) _sjupyter_files -d "$current" ;;
 	*) return 1 ;;
 	esac
@@ -41,7 +41,8 @@ _sjupyter() {
 	local commands='run start wait list status workers env url log stop tunnel kernel
 		kernelspec doctor'
 	local options='--jupyter --jupyter= --jupyter-workers= --jupyter-hub= --jupyter-init=
-		--jupyter-start= --jupyter-idle= --jupyter-warn= --jupyter-dir='
+		--jupyter-start= --jupyter-idle= --jupyter-warn= --jupyter-dir= --jupyter-param=
+		--jupyter-output='
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command='' i
 
@@ -99,7 +100,7 @@ _sjupyter() {
 		log) options='--follow --lines= --help' ;;
 		stop) options='--job --help' ;;
 		tunnel) options='--port= --socket= --help' ;;
-		kernel) options='--no-console --proxy --help' ;;
+		kernel) options='--new= --number= --no-console --proxy --help' ;;
 		esac
 		_sjupyter_words "$options" "$current"
 		;;

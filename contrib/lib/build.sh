@@ -24,24 +24,27 @@ build_bootstrap() {
 	fi
 }
 
-# build_configure DIR ARGUMENTS...: again only where configure or the arguments
-# are others than last time.
+# build_configure DIR ARGUMENTS...: again only where what configure says or the arguments
+# are others than last time; make sees to the rest.
 build_configure() {
-	local dir=$1
+	local dir=$1 lock arguments
 	shift
-	if [[ -e $dir/config.status && $dir/config.status -nt $SOURCE/configure &&
-		$(cat "$dir/arguments" 2>/dev/null) == "$*" ]]; then
-		return
+	arguments="$* $(cksum <"$SOURCE/configure")"
+	mkdir -p "$(dirname "$dir")"
+	exec {lock}>"$dir.lock"
+	flock "$lock"
+	if [[ ! -e $dir/config.status || $(cat "$dir/arguments" 2>/dev/null) != "$arguments" ]]; then
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		(cd "$dir" && "$SOURCE/configure" --quiet "$@")
+		echo "$arguments" >"$dir/arguments"
 	fi
-	rm -rf "$dir"
-	mkdir -p "$dir"
-	(cd "$dir" && "$SOURCE/configure" --quiet "$@")
-	echo "$*" >"$dir/arguments"
+	exec {lock}>&-
 }
 
-# build_make DIR TARGET...
+# build_make DIR TARGET...: one make at a time in a directory.
 build_make() {
-	make --no-print-directory -C "$1" -j"$(nproc)" "${@:2}"
+	flock "$1/make.lock" make --no-print-directory -C "$1" -j"$(nproc)" "${@:2}"
 }
 
 # build_all DIR PREFIX ARGUMENTS...: built from DIR and installed in PREFIX.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2317
 #
 # Brings what this machine lacks: Debian packages, the Jupyter stack and the hub from
 # PyPI in virtual environments of their own, and the hub's proxy from npm.  Sourced by
@@ -26,10 +26,10 @@ VENV_UNREACHABLE=3
 
 # The last configurable-http-proxy that Debian 12's nodejs (18) can run.
 PROXY_VERSION=5.0.1
-PROXY_SECONDS=300
+NPM_SECONDS=300
 
-# What drives Debian's chromium in the tests.
-PLAYWRIGHT_VERSION=1.65.1
+# What drives Debian's chromium in the tests of the hub; the last that nodejs 18 can run.
+PLAYWRIGHT_VERSION=1.61.1
 
 # need_packages NAME...: installs those that are not installed.
 need_packages() {
@@ -51,9 +51,12 @@ need_packages() {
 }
 
 # An index as old as a machine's image names versions that are gone from the
-# archive, so a failed installation is tried once more with a new index.
+# archive, so a failed installation is tried once more with a new index.  One at a time: the
+# first to end would take apt_run's policy away from the others.
 packages_install() {
-	local log status=0
+	local log status=0 lock
+	exec {lock}>/run/lock/spank-jupyter-apt
+	flock -w 900 "$lock" || return 1
 	log=$(mktemp)
 	if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
 		apt_run "$log" update || true
@@ -64,6 +67,7 @@ packages_install() {
 		apt_reason "$log" "$@" >&2
 	fi
 	rm -f "$log"
+	exec {lock}>&-
 	return "$status"
 }
 
@@ -143,60 +147,45 @@ venv_make() {
 # need_proxy DIR: configurable-http-proxy in DIR/node_modules, with node and npm of whatever
 # origin.
 need_proxy() {
+	need_npm "$1" proxy_install
+}
+
+# need_playwright DIR: playwright-core in DIR/node_modules; it downloads no browser.
+need_playwright() {
+	need_npm "$1" playwright_install
+}
+
+# need_npm DIR INSTALL: INSTALL with DIR, by one at a time.
+need_npm() {
 	local lock status=0
 	{ command -v node && command -v npm; } >/dev/null || need_packages nodejs npm || return
 	mkdir -p "$(dirname "$1")"
 	exec {lock}>"$1.lock"
 	flock -w 900 "$lock" || return 1
-	proxy_install "$1" || status=1
+	"$2" "$1" || status=1
 	exec {lock}>&-
 	return "$status"
 }
 
-# proxy_install DIR: the same with what there is, as anybody.  Into a directory of its own that
-# gets its name when it is whole.
+# proxy_install DIR: the same with what there is, as anybody.
 proxy_install() {
+	npm_install "$1" configurable-http-proxy "$PROXY_VERSION"
+}
+
+playwright_install() {
+	npm_install "$1" playwright-core "$PLAYWRIGHT_VERSION"
+}
+
+# npm_install DIR PACKAGE VERSION: into a directory of its own that gets its name when it is whole.
+npm_install() {
 	local part
-	[[ $(cat "$1/version" 2>/dev/null) != "$PROXY_VERSION" ]] || return 0
+	[[ $(cat "$1/version" 2>/dev/null) != "$3" ]] || return 0
 	command -v npm >/dev/null || { echo "npm is not installed" >&2 && return 1; }
 	mkdir -p "$(dirname "$1")"
 	part=$(mktemp -d "$1.XXXXXX")
-	if timeout "$PROXY_SECONDS" npm install --prefix "$part" --no-audit --no-fund \
-		--loglevel=error --ignore-scripts "configurable-http-proxy@$PROXY_VERSION" \
-		</dev/null >"$part/log" 2>&1; then
-		echo "$PROXY_VERSION" >"$part/version"
-		chmod 0755 "$part"
-		rm -rf "$1"
-		mv -T "$part" "$1"
-	else
-		tail -n 3 "$part/log" >&2
-		rm -rf "$part"
-		return 1
-	fi
-}
-
-# need_playwright DIR: Debian's chromium, and playwright-core in DIR/node_modules.
-need_playwright() {
-	local lock status=0
-	need_packages chromium || return
-	{ command -v node && command -v npm; } >/dev/null || need_packages nodejs npm || return
-	mkdir -p "$(dirname "$1")"
-	exec {lock}>"$1.lock"
-	flock -w 900 "$lock" || return 1
-	playwright_install "$1" || status=1
-	exec {lock}>&-
-	return "$status"
-}
-
-# playwright_install DIR: like proxy_install.  The package's scripts would bring browsers.
-playwright_install() {
-	local part
-	[[ $(cat "$1/version" 2>/dev/null) != "$PLAYWRIGHT_VERSION" ]] || return 0
-	part=$(mktemp -d "$1.XXXXXX")
-	if timeout "$PROXY_SECONDS" npm install --prefix "$part" --no-audit --no-fund \
-		--loglevel=error --ignore-scripts "playwright-core@$PLAYWRIGHT_VERSION" \
-		</dev/null >"$part/log" 2>&1; then
-		echo "$PLAYWRIGHT_VERSION" >"$part/version"
+	if timeout "$NPM_SECONDS" npm install --prefix "$part" --no-audit --no-fund \
+		--loglevel=error --ignore-scripts "$2@$3" </dev/null >"$part/log" 2>&1; then
+		echo "$3" >"$part/version"
 		chmod 0755 "$part"
 		rm -rf "$1"
 		mv -T "$part" "$1"

@@ -4,22 +4,29 @@
 # One line per step with the seconds it took, its output kept in a log.  Sourced
 # by contrib/quickstart and t/run.  The caller sets STEP_LOG.
 
+STEP_PID=
+
 # step_try WHAT CMD...: CMD in a process of its own, which ends at the first
 # command that fails.  Its exit status is left in STEP_STATUS: bash ignores
-# errexit inside of a function whose status is tested.
+# errexit inside of a function whose status is tested.  In the background and in a process
+# group of its own, so that a signal is handled while it runs and all of it can be ended.
 step_try() {
 	local what=$1 begin=${EPOCHREALTIME/./}
 	shift
 	printf '%-44s ' "$what"
 	printf -- '--- %s\n' "$what" >>"$STEP_LOG"
 	STEP_BEGIN=$(wc -l <"$STEP_LOG")
-	set +e
+	STEP_STATUS=0
+	set -m
 	(
+		set +m
 		set -e
 		"$@"
-	) </dev/null >>"$STEP_LOG" 2>&1
-	STEP_STATUS=$?
-	set -e
+	) </dev/null >>"$STEP_LOG" 2>&1 &
+	STEP_PID=$!
+	set +m
+	wait "$STEP_PID" || STEP_STATUS=$?
+	STEP_PID=
 	local took=$((${EPOCHREALTIME/./} - begin))
 	printf '%4d.%01d s%s\n' $((took / 1000000)) $((took / 100000 % 10)) \
 		"$([[ $STEP_STATUS -eq 0 ]] || echo '  failed')"
@@ -40,4 +47,13 @@ step_failed() {
 	echo "failed: $1; the end of $STEP_LOG:"
 	step_tail 15
 	exit 1
+}
+
+# A signal came: ends the step that runs, with what it started.
+step_interrupt() {
+	if [[ -n $STEP_PID ]]; then
+		echo
+		kill -TERM -- "-$STEP_PID" 2>/dev/null || true
+		wait "$STEP_PID" 2>/dev/null || true
+	fi
 }

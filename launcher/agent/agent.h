@@ -18,8 +18,11 @@ struct agent {
 	struct settings *settings;
 	const char *config; /* the settings' path as it was given, or NULL */
 	struct options options;
-	struct env *environment; /* the job's own, restored */
-	double triggered;	 /* unix seconds */
+	/* The job's own, restored; with --jupyter-init what that left, and what was before:
+	 * NULL where there is no such file, or it has not ended. */
+	struct env *environment, *before_init;
+	char *spawn_id, *hub_uid; /* that our spawner has given the job, or NULL */
+	double triggered;	  /* unix seconds */
 	size_t rank, ranks;
 	char *job_id;  /* digits */
 	char *step_id; /* digits */

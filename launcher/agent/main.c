@@ -18,6 +18,7 @@
 #include "common/text.h"
 #include "launcher/agent/agent.h"
 #include "launcher/agent/ask.h"
+#include "launcher/head/hub_environment.h"
 #include "launcher/job_env.h"
 #include "launcher/spawn.h"
 #include "launcher/workers/rank.h"
@@ -82,6 +83,21 @@ static int read_place(struct agent *agent)
 	return 0;
 }
 
+/* What batchspawner has put into the job's environment is for the server, which is rank 0's. */
+static int forget_hub(struct agent *agent)
+{
+	char app[OPTIONS_NAME_MAX];
+	const struct recipe *recipe;
+
+	options_app_name(&agent->options, app);
+	recipe = settings_app(agent->settings, app, NULL);
+	if (agent->rank == 0 || !recipe || !recipe->hub)
+		return 0;
+	json_t *forgotten = hub_environment_take(agent->environment);
+	json_decref(forgotten);
+	return forgotten ? 0 : -1;
+}
+
 static int prepare(struct agent *agent, const char *options, const char *config)
 {
 	extern char **environ;
@@ -92,12 +108,15 @@ static int prepare(struct agent *agent, const char *options, const char *config)
 	if (read_place(agent) < 0)
 		return complain(
 			"not inside a step of Slurm: jupyter-launch starts this program");
+	/* They are the head's alone, and in nobody's environment from here on. */
+	agent->spawn_id = copy(agent->environment, JOB_ENV_SPAWN_ID);
+	agent->hub_uid = copy(agent->environment, JOB_ENV_HUB_UID);
 	if (job_env_restore(agent->environment) < 0)
 		return complain(strerror(errno));
 	if (options_decode(options, &agent->options, &reason) < 0 ||
 	    !(agent->settings = settings_load(config, &reason)))
 		return complain(reason.text);
-	return 0;
+	return forget_hub(agent) < 0 ? complain(strerror(errno)) : 0;
 }
 
 int main(int argc, char *argv[])
@@ -177,6 +196,9 @@ int main(int argc, char *argv[])
 	settings_destroy(agent.settings);
 	options_clear(&agent.options);
 	env_destroy(agent.environment);
+	env_destroy(agent.before_init);
+	free(agent.spawn_id);
+	free(agent.hub_uid);
 	free(agent.job_id);
 	free(agent.step_id);
 	free(agent.node);

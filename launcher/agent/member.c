@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A member: the agent of every node but the first.  Learns from stdin where the head is, joins
- * it, runs the workers of its node (member_workers.c), and stays until the head ends the
- * session or is not heard any more.  In jupyter-agent, as the user.
+ * A member: the agent of every node but the first.  Learns from stdin where the head is, and in
+ * a large session where the branches are, joins, runs the workers of its node
+ * (member_workers.c), and stays until the head ends the session or is not heard any more.  In
+ * jupyter-agent, as the user.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,7 @@ struct member {
 	struct rendezvous_reader reader;
 	struct loop_fd *input;
 	struct loop_timer *deadline;
+	size_t span; /* of the tree that the agents are; 0: a star */
 	struct control_client *control;
 	struct member_workers *workers; /* NULL: none are asked for */
 	bool welcomed, ending;
@@ -110,21 +112,20 @@ static void on_lost(const char *reason, void *arg)
 	end(arg, 1, reason);
 }
 
-static void on_line(char *line, void *arg)
+static void join(struct member *member, const struct rendezvous *message)
 {
-	struct member *member = arg;
-	struct rendezvous message;
+	struct agent *agent = member->agent;
 	struct reason reason;
-
-	if (member->control || rendezvous_parse(line, &message) < 0 ||
-	    message.kind != RENDEZVOUS_ENDPOINT)
-		return;
 	struct control_client_options options = {
-		.endpoint = message.endpoint,
-		.server_key = message.key,
-		.job_id = member->agent->job_id,
-		.rank = member->agent->rank,
-		.node = member->agent->node,
+		.endpoint = message->endpoint,
+		.server_key = message->key,
+		.job_id = agent->job_id,
+		.rank = agent->rank,
+		.node = agent->node,
+		.agents = agent->ranks,
+		.span = member->span,
+		.port_first = agent->settings->port_first,
+		.port_last = agent->settings->port_last,
 	};
 	struct control_client_callbacks callbacks = {
 		.welcomed = on_welcome,
@@ -132,10 +133,28 @@ static void on_line(char *line, void *arg)
 		.lost = on_lost,
 		.arg = member,
 	};
-	member->control =
-		control_client_create(member->agent->loop, &options, &callbacks, &reason);
+	/* One for each agent that joins through this one, if it is a branch. */
+	if (member->span > 0)
+		spawn_many_files();
+	member->control = control_client_create(agent->loop, &options, &callbacks, &reason);
 	if (!member->control)
 		end(member, 1, reason.text);
+}
+
+static void on_line(char *line, void *arg)
+{
+	struct member *member = arg;
+	struct rendezvous message;
+
+	if (member->ending || rendezvous_parse(line, &message) < 0)
+		return;
+	if (message.kind == RENDEZVOUS_BRANCH && member->control)
+		control_client_branch(member->control, message.rank, message.endpoint,
+				      message.key);
+	else if (message.kind == RENDEZVOUS_TREE && !member->control)
+		member->span = message.span;
+	else if (message.kind == RENDEZVOUS_ENDPOINT && !member->control)
+		join(member, &message);
 }
 
 static void input_ready(uint32_t events, void *arg)

@@ -11,6 +11,7 @@
 
 #include "common/fd.h"
 #include "common/text.h"
+#include "launcher/agent/init_change.h"
 #include "launcher/agent/init_file.h"
 #include "launcher/control/control.h"
 #include "launcher/runtime_dir.h"
@@ -204,9 +205,14 @@ static void on_init_done(struct env *environment, const char *why, void *arg)
 		worker_log_tail(workers->log, workers->failure_tail,
 				sizeof(workers->failure_tail));
 	} else {
-		env_destroy(workers->agent->environment);
+		workers->agent->before_init = workers->agent->environment;
 		workers->agent->environment = environment;
-		make_node(workers);
+		if (init_change_write(workers->runtime.fd, workers->agent->before_init,
+				      environment) < 0)
+			reason_set(&workers->failure, "what --jupyter-init has changed: %s",
+				   strerror(errno));
+		else
+			make_node(workers);
 	}
 	take_kept(workers);
 }

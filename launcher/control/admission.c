@@ -9,7 +9,7 @@
 #include "launcher/control/credential.h"
 #include "launcher/control/worker.h"
 
-/* Hellos that wait for munged beyond one for each agent; each takes 4 KiB. */
+/* Hellos that wait for munged beyond one for each connection; each takes 4 KiB. */
 enum { WAITING_SPARE = 64 };
 
 struct admission {
@@ -133,7 +133,7 @@ struct admission *admission_create(struct loop *loop, const struct admission_opt
 	admission->agents = options->agents;
 	admission->callback = callback;
 	admission->arg = arg;
-	admission->worker = worker_create(loop, options->agents + WAITING_SPARE);
+	admission->worker = worker_create(loop, options->waiting + WAITING_SPARE);
 	if (!admission->worker) {
 		free(admission);
 		return NULL;

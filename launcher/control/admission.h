@@ -18,7 +18,8 @@ struct admission;
 struct admission_options {
 	const char *job_id, *head_key; /* copied */
 	uid_t uid;
-	size_t agents;
+	size_t agents;	/* ranks below it may join */
+	size_t waiting; /* so many hellos may wait for munged, and some */
 };
 
 /* Whose hello it was. */

@@ -26,7 +26,13 @@ enum {
 	CONTROL_SILENCE_MS = 50000,    /* three heartbeats missed, and some: lost */
 	CONTROL_CREDENTIAL_TTL_S = 60, /* of the munge credential */
 	CONTROL_MUNGE_MS = 30000,      /* munged may be down so long while an agent joins */
-	CONTROL_NODE_MAX = 256 /* bytes of a node's name with NUL (HOST_NAME_MAX is 64) */
+	CONTROL_NODE_MAX = 256, /* bytes of a node's name with NUL (HOST_NAME_MAX is 64) */
+	CONTROL_STAR_MAX = 256, /* agents that all connect to the head, by default; more are a
+				 * tree */
+	CONTROL_SPAN_MIN = 2,
+	/* So many agents may connect to the head of a tree beside those that are to: when they
+	 * have no branch. */
+	CONTROL_DIRECT_SPARE = 256
 };
 
 /*
@@ -41,6 +47,20 @@ enum {
  * several threads, and ignores SIGPIPE (libzmq's I/O thread has all signals blocked).
  */
 
+/*
+ * Up to star_max agents (CONTROL_STAR_MAX) connect to the head: a star.  More are a tree
+ * (span.h says which and why): some of them are branches, to which the others connect.  For
+ * both sides of the API it is the same, but that the head says where the branches are
+ * (branch()), that all agents are to be told so by the rendezvous (control_client_branch()),
+ * and that a message which the head has queued for an agent behind a branch may be lost with
+ * that agent's connection if it does not read.
+ *
+ * Returns the span of the tree: each branch is to have that many ranks, its own the first; 0: a
+ * star.  agents counts the ranks, the head's too.  It is the head's to choose, and all agents
+ * are told by the rendezvous.
+ */
+size_t control_span(size_t agents, size_t star_max);
+
 /* The head's side. */
 
 struct control_server;
@@ -51,7 +71,9 @@ struct control_server_options {
 	const char *job_id;		  /* digits; part of what is signed */
 	uid_t uid;			  /* the only uid admitted */
 	size_t agents;			  /* ranks 0..agents-1 may join, each once at a time */
+	size_t span;			  /* control_span(); 0: a star */
 	int64_t heartbeat_ms, silence_ms; /* for tests; 0: CONTROL_HEARTBEAT_MS and so on */
+	int64_t rejoin_ms;		  /* the same */
 };
 
 struct control_server_callbacks {
@@ -65,6 +87,9 @@ struct control_server_callbacks {
 			void *arg);
 	/* Somebody was turned away; for the log, at most a few times a second. */
 	void (*rejected)(const char *reason, void *arg);
+	/* The agents of the ranks behind this one may connect to it: to be told to all agents
+	 * by the rendezvous.  For the agents alone, as the head's endpoint and key. */
+	void (*branch)(size_t rank, const char *endpoint, const char *key, void *arg);
 	void *arg;
 };
 
@@ -105,7 +130,10 @@ struct control_client_options {
 	const char *job_id;
 	size_t rank;
 	const char *node;
-	int64_t silence_ms, munge_ms; /* for tests; 0: CONTROL_SILENCE_MS and so on */
+	size_t agents, span;		/* the head's; span 0: a star */
+	unsigned port_first, port_last; /* of a branch; 0,0: the kernel's choice */
+	int64_t silence_ms, munge_ms;	/* for tests; 0: CONTROL_SILENCE_MS and so on */
+	int64_t heartbeat_ms;		/* the same, of a branch */
 };
 
 struct control_client_callbacks {
@@ -123,6 +151,11 @@ struct control_client *control_client_create(struct loop *loop,
 					     struct reason *reason);
 /* As control_server_destroy. */
 void control_client_destroy(struct control_client *client);
+
+/* What the head said by branch(); of a branch that is not this agent's, or again, it does no
+ * harm. */
+void control_client_branch(struct control_client *client, size_t rank, const char *endpoint,
+			   const char *key);
 
 /* 0, or -1 with ENOTCONN (not welcomed yet, or connecting again), EMSGSIZE, EINVAL (type),
  * EAGAIN (the queue is full). */

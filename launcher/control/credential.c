@@ -53,6 +53,10 @@ int credential_encode(const char *socket_path, unsigned ttl_s, const void *paylo
 	error = munge_ctx_set(context, MUNGE_OPT_TTL, (int) ttl_s);
 	if (error == EMUNGE_SUCCESS)
 		error = munge_ctx_set(context, MUNGE_OPT_UID_RESTRICTION, geteuid());
+	/* Signed, not enciphered: it has no secrets in it, travels over CURVE, and costs munged
+	 * a third less so, on both sides. */
+	if (error == EMUNGE_SUCCESS)
+		error = munge_ctx_set(context, MUNGE_OPT_CIPHER_TYPE, MUNGE_CIPHER_NONE);
 	if (error == EMUNGE_SUCCESS)
 		error = munge_encode(&made, context, payload, (int) size);
 	if (error == EMUNGE_SUCCESS) {

@@ -49,8 +49,8 @@ int dealer_connect(struct dealer *dealer, const char *endpoint, const char *serv
 		dealer->context = wire_context();
 	if (!dealer->context)
 		return -1;
-	dealer->socket =
-		wire_socket(dealer->context, ZMQ_DEALER, public_key, secret_key, server_key);
+	dealer->socket = wire_socket(dealer->context, ZMQ_DEALER, WIRE_QUEUE_MAX, public_key,
+				     secret_key, server_key);
 	if (!dealer->socket || wire_set(dealer->socket, ZMQ_RECONNECT_IVL, RECONNECT_MS) < 0 ||
 	    wire_set(dealer->socket, ZMQ_RECONNECT_IVL_MAX, RECONNECT_MAX_MS) < 0 ||
 	    wire_set(dealer->socket, ZMQ_CONNECT_TIMEOUT, CONNECT_MS) < 0 ||
@@ -58,7 +58,8 @@ int dealer_connect(struct dealer *dealer, const char *endpoint, const char *serv
 		return -1;
 	dealer->monitor = wire_monitor_open(
 		dealer->context, dealer->socket,
-		ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+		ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+			ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
 			ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
 			ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED);
 	if (!dealer->monitor || zmq_connect(dealer->socket, endpoint) < 0)

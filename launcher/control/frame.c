@@ -16,8 +16,19 @@ static const char *const types[] = {
 	[FRAME_WELCOME] = FRAME_TYPE_PREFIX "welcome",
 	[FRAME_REJECT] = FRAME_TYPE_PREFIX "reject",
 	[FRAME_RETRY] = FRAME_TYPE_PREFIX "retry",
+	[FRAME_ELSEWHERE] = FRAME_TYPE_PREFIX "elsewhere",
 	[FRAME_PING] = FRAME_TYPE_PREFIX "ping",
 	[FRAME_PONG] = FRAME_TYPE_PREFIX "pong",
+	[FRAME_BRANCH] = FRAME_TYPE_PREFIX "branch",
+	[FRAME_ASKS] = FRAME_TYPE_PREFIX "asks",
+	[FRAME_GONE] = FRAME_TYPE_PREFIX "gone",
+	[FRAME_FROM] = FRAME_TYPE_PREFIX "from",
+	[FRAME_TELLS] = FRAME_TYPE_PREFIX "tells",
+	[FRAME_BYE] = FRAME_TYPE_PREFIX "bye",
+	[FRAME_TAKES] = FRAME_TYPE_PREFIX "takes",
+	[FRAME_REFUSES] = FRAME_TYPE_PREFIX "refuses",
+	[FRAME_TO] = FRAME_TYPE_PREFIX "to",
+	[FRAME_ALL] = FRAME_TYPE_PREFIX "all",
 };
 enum { TYPE_COUNT = sizeof(types) / sizeof(types[0]) };
 
@@ -67,7 +78,7 @@ int frame_key_valid(const char *key)
 	return strlen(key) == CONTROL_KEY_SIZE - 1 && strspn(key, z85) == CONTROL_KEY_SIZE - 1;
 }
 
-static bool nonce_valid(const char *nonce)
+int frame_nonce_valid(const char *nonce)
 {
 	return strlen(nonce) == FRAME_NONCE_MAX - 1 &&
 	       strspn(nonce, "0123456789abcdef") == FRAME_NONCE_MAX - 1;
@@ -84,7 +95,7 @@ int frame_claim_format(const struct frame_claim *claim, char text[FRAME_CLAIM_MA
 {
 	if (!frame_job_valid(claim->job_id) || claim->rank >= FRAME_RANK_MAX ||
 	    !text_is_name(claim->node, CONTROL_NODE_MAX) || !frame_key_valid(claim->head_key) ||
-	    !frame_key_valid(claim->agent_key) || !nonce_valid(claim->nonce)) {
+	    !frame_key_valid(claim->agent_key) || !frame_nonce_valid(claim->nonce)) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -203,7 +214,7 @@ int frame_answer_parse(const void *payload, size_t size, char nonce[FRAME_NONCE_
 	if (size < length || memchr(payload, '\0', size))
 		goto malformed;
 	memcpy(found, bytes, length);
-	if (!nonce_valid(found) || (size > length && bytes[length] != ' '))
+	if (!frame_nonce_valid(found) || (size > length && bytes[length] != ' '))
 		goto malformed;
 	if (size > length)
 		rest = size - length - 1;

@@ -64,13 +64,18 @@ static void make_done(struct worker_job *job)
 	make_drop(job);
 }
 
+/* The count goes on from the last one's: who hears of two hellos knows which is the later. */
 static int nonce_make(char nonce[FRAME_NONCE_MAX])
 {
-	uint64_t number;
+	uint32_t number;
+	char digits[9];
 
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		return -1;
-	snprintf(nonce, FRAME_NONCE_MAX, "%016llx", (unsigned long long) number);
+	memcpy(digits, nonce, 8);
+	digits[8] = '\0';
+	snprintf(nonce, FRAME_NONCE_MAX, "%08lx%08lx",
+		 (strtoul(digits, NULL, 16) + 1) & UINT32_MAX, (unsigned long) number);
 	return 0;
 }
 

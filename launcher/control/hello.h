@@ -14,7 +14,7 @@ struct hello;
  * EAGAIN (munged does not answer) or another errno, and a reason. */
 typedef void hello_callback(const char *payload, int error, const char *reason, void *arg);
 
-/* Gives the claim a new nonce.  NULL with errno. */
+/* Gives the claim a new nonce, which is later than the one that it has.  NULL with errno. */
 struct hello *hello_create(struct loop *loop, struct frame_claim *claim,
 			   hello_callback *callback, void *arg);
 void hello_destroy(struct hello *hello); /* also from within the callback; accepts NULL */

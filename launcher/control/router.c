@@ -58,14 +58,14 @@ static int bind_any(struct router *router, const char *ip, unsigned first, unsig
 			  first, last, zmq_strerror(errno));
 }
 
-static int open_socket(struct router *router, struct reason *reason)
+static int open_socket(struct router *router, size_t queue, struct reason *reason)
 {
 	char secret[CONTROL_KEY_SIZE];
 	int keys = zmq_curve_keypair(router->key, secret);
 
 	if (keys == 0) {
-		router->socket =
-			wire_socket(router->context, ZMQ_ROUTER, router->key, secret, NULL);
+		router->socket = wire_socket(router->context, ZMQ_ROUTER, queue, router->key,
+					     secret, NULL);
 		explicit_bzero(secret, sizeof(secret));
 	}
 	if (!router->socket || wire_set(router->socket, ZMQ_ROUTER_MANDATORY, 1) < 0 ||
@@ -81,7 +81,7 @@ static int open_socket(struct router *router, struct reason *reason)
 }
 
 int router_open(struct router *router, struct loop *loop, const char *ip, unsigned port_first,
-		unsigned port_last, struct reason *reason)
+		unsigned port_last, size_t queue, struct reason *reason)
 {
 	size_t size = sizeof(router->endpoint);
 	unsigned long port = 0;
@@ -92,7 +92,7 @@ int router_open(struct router *router, struct loop *loop, const char *ip, unsign
 	if (!router->zap)
 		return reason_set(reason, "the control plane cannot start: %s",
 				  zmq_strerror(errno));
-	if (open_socket(router, reason) < 0 ||
+	if (open_socket(router, queue, reason) < 0 ||
 	    bind_any(router, ip, port_first, port_last, reason) < 0)
 		return -1;
 	if (zmq_getsockopt(router->socket, ZMQ_LAST_ENDPOINT, router->endpoint, &size) < 0 ||

@@ -18,9 +18,10 @@ struct router {
 	unsigned port;
 };
 
-/* *router is zeroed by the caller.  -1 with errno and a reason; router_close() in any case. */
+/* *router is zeroed by the caller; queue is of messages for each peer.  -1 with errno and a
+ * reason; router_close() in any case. */
 int router_open(struct router *router, struct loop *loop, const char *ip, unsigned port_first,
-		unsigned port_last, struct reason *reason);
+		unsigned port_last, size_t queue, struct reason *reason);
 void router_close(struct router *router); /* lingers at most WIRE_LINGER_MS */
 
 #endif

@@ -6,13 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "launcher/control/secret_memory.h"
+
 /* Sockets of one context: the head has four (ROUTER, ZAP, both ends of the monitor), an agent
  * three and those of its last connections that are still being closed in the background. */
 enum { SOCKETS_MAX = 16 };
 
 void *wire_context(void)
 {
-	void *context = zmq_ctx_new();
+	void *context;
+
+	secret_memory_open();
+	context = zmq_ctx_new();
 
 	if (context && (zmq_ctx_set(context, ZMQ_IO_THREADS, 1) < 0 ||
 			zmq_ctx_set(context, ZMQ_MAX_SOCKETS, SOCKETS_MAX) < 0)) {
@@ -27,13 +32,13 @@ int wire_set(void *socket, int option, int value)
 	return zmq_setsockopt(socket, option, &value, sizeof(value));
 }
 
-static int options_set(void *socket, const char *public_key, const char *secret_key,
-		       const char *server_key)
+static int options_set(void *socket, size_t queue, const char *public_key,
+		       const char *secret_key, const char *server_key)
 {
 	int64_t size_max = CONTROL_PAYLOAD_MAX + WIRE_CURVE_BYTES;
 
 	if (wire_set(socket, ZMQ_LINGER, WIRE_LINGER_MS) < 0 ||
-	    wire_set(socket, ZMQ_SNDHWM, WIRE_QUEUE_MAX) < 0 ||
+	    wire_set(socket, ZMQ_SNDHWM, (int) queue) < 0 ||
 	    wire_set(socket, ZMQ_RCVHWM, WIRE_QUEUE_MAX) < 0 ||
 	    wire_set(socket, ZMQ_HANDSHAKE_IVL, WIRE_HANDSHAKE_MS) < 0 ||
 	    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size_max, sizeof(size_max)) < 0)
@@ -48,12 +53,12 @@ static int options_set(void *socket, const char *public_key, const char *secret_
 	return 0;
 }
 
-void *wire_socket(void *context, int type, const char *public_key, const char *secret_key,
-		  const char *server_key)
+void *wire_socket(void *context, int type, size_t queue, const char *public_key,
+		  const char *secret_key, const char *server_key)
 {
 	void *socket = zmq_socket(context, type);
 
-	if (socket && options_set(socket, public_key, secret_key, server_key) < 0) {
+	if (socket && options_set(socket, queue, public_key, secret_key, server_key) < 0) {
 		int saved = errno;
 
 		zmq_close(socket);
@@ -79,11 +84,44 @@ static void sender_take(zmq_msg_t *frame, struct wire_message *message)
 	property_take(frame, "Peer-Address", message->address, sizeof(message->address));
 }
 
+/* The frames behind the routing id, at most three; the rest of a longer message is thrown away.
+ * ZeroMQ hands over whole messages only: what belongs to one is all there. */
+static int frames_take(void *socket, struct wire_message *message)
+{
+	zmq_msg_t rest;
+	int frames = 0;
+	bool more = true;
+
+	if (zmq_msg_recv(&message->type, socket, ZMQ_DONTWAIT) < 0)
+		return 0;
+	sender_take(&message->type, message);
+	frames = 1;
+	more = zmq_msg_more(&message->type);
+	if (more && zmq_msg_recv(&message->payload, socket, ZMQ_DONTWAIT) >= 0) {
+		frames = 2;
+		more = zmq_msg_more(&message->payload);
+	}
+	if (more && frames == 2) {
+		zmq_msg_move(&message->route, &message->payload);
+		if (zmq_msg_recv(&message->payload, socket, ZMQ_DONTWAIT) >= 0) {
+			frames = 3;
+			more = zmq_msg_more(&message->payload);
+		}
+	}
+	while (more && zmq_msg_init(&rest) == 0 &&
+	       zmq_msg_recv(&rest, socket, ZMQ_DONTWAIT) >= 0) {
+		frames = 4;
+		more = zmq_msg_more(&rest);
+		zmq_msg_close(&rest);
+	}
+	return frames;
+}
+
 int wire_receive(void *socket, bool routed, struct wire_message *message)
 {
-	zmq_msg_t id, rest;
+	zmq_msg_t id;
 	bool well = true;
-	int frames = 0;
+	int frames;
 
 	memset(message->id, 0, sizeof(message->id));
 	message->fd = -1;
@@ -99,26 +137,11 @@ int wire_receive(void *socket, bool routed, struct wire_message *message)
 		zmq_msg_close(&id);
 	}
 	zmq_msg_init(&message->type);
+	zmq_msg_init(&message->route);
 	zmq_msg_init(&message->payload);
-	if (zmq_msg_recv(&message->type, socket, ZMQ_DONTWAIT) >= 0) {
-		sender_take(&message->type, message);
-		frames = 1;
-		if (zmq_msg_more(&message->type) &&
-		    zmq_msg_recv(&message->payload, socket, ZMQ_DONTWAIT) >= 0)
-			frames = 2;
-	}
-	if (frames == 2 && zmq_msg_more(&message->payload)) {
-		/* ZeroMQ hands over whole messages only: the rest of this one is all there. */
-		bool more = true;
-
-		while (more && zmq_msg_init(&rest) == 0 &&
-		       zmq_msg_recv(&rest, socket, ZMQ_DONTWAIT) >= 0) {
-			frames = 3;
-			more = zmq_msg_more(&rest);
-			zmq_msg_close(&rest);
-		}
-	}
-	if (well && frames == 2)
+	frames = frames_take(socket, message);
+	message->has_route = frames == 3;
+	if (well && (frames == 2 || frames == 3))
 		return 1;
 	wire_message_close(message);
 	return frames > 0 || routed ? 0 : -1;
@@ -127,18 +150,26 @@ int wire_receive(void *socket, bool routed, struct wire_message *message)
 void wire_message_close(struct wire_message *message)
 {
 	zmq_msg_close(&message->type);
+	zmq_msg_close(&message->route);
 	zmq_msg_close(&message->payload);
+}
+
+int wire_carry(void *socket, const uint8_t *id, const char *type, const char *route,
+	       const void *payload, size_t size)
+{
+	if (id && zmq_send(socket, id, WIRE_ID_SIZE, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
+		return -1;
+	if (zmq_send(socket, type, strlen(type), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
+	    (route && zmq_send(socket, route, strlen(route), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0) ||
+	    zmq_send(socket, payload, size, ZMQ_DONTWAIT) < 0)
+		return -1;
+	return 0;
 }
 
 int wire_send(void *socket, const uint8_t *id, const char *type, const void *payload,
 	      size_t size)
 {
-	if (id && zmq_send(socket, id, WIRE_ID_SIZE, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
-		return -1;
-	if (zmq_send(socket, type, strlen(type), ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0 ||
-	    zmq_send(socket, payload, size, ZMQ_DONTWAIT) < 0)
-		return -1;
-	return 0;
+	return wire_carry(socket, id, type, NULL, payload, size);
 }
 
 /*

@@ -34,10 +34,12 @@ enum {
 /* One I/O thread, room for the few sockets of one side.  NULL with errno. */
 void *wire_context(void);
 
-/* A socket with the options of both sides set; keys are Z85 text.  server_key NULL: it is the
- * server, and the keys are its own.  NULL with errno. */
-void *wire_socket(void *context, int type, const char *public_key, const char *secret_key,
-		  const char *server_key);
+/* A socket with the options of both sides set, which queues so many messages for each peer;
+ * keys are Z85 text.  server_key NULL: it is the server, and the keys are its own.  NULL with
+ * errno.
+ */
+void *wire_socket(void *context, int type, size_t queue, const char *public_key,
+		  const char *secret_key, const char *server_key);
 
 int wire_set(void *socket, int option, int value); /* 0, or -1 with errno */
 
@@ -46,7 +48,8 @@ struct wire_message {
 	int fd; /* of the connection, to be compared only: it may be closed; -1 */
 	char key[CONTROL_KEY_SIZE]; /* Z85, CURVE key of the sender where ZAP gave it, or "" */
 	char address[WIRE_ADDRESS_MAX]; /* of the sender, without port; "" if not known */
-	zmq_msg_t type, payload;
+	bool has_route;			/* of three frames */
+	zmq_msg_t type, route, payload;
 };
 
 /*
@@ -60,6 +63,9 @@ void wire_message_close(struct wire_message *message);
  * connection any more) or EAGAIN (its queue is full, or there is no connection). */
 int wire_send(void *socket, const uint8_t *id, const char *type, const void *payload,
 	      size_t size);
+/* The same with a route, which is NULL: without one. */
+int wire_carry(void *socket, const uint8_t *id, const char *type, const char *route,
+	       const void *payload, size_t size);
 
 /* Opens the socket on which the events (ZMQ_EVENT_*) of `socket` arrive, before its bind or
  * connect.  NULL with errno. */

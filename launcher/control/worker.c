@@ -25,7 +25,7 @@ struct shared {
 	struct queue waiting, finished;
 	size_t count; /* of waiting */
 	int event_fd; /* readable: something is finished; -1 once the worker is gone */
-	bool busy, stop;
+	bool idle, busy, stop;
 	bool threaded; /* the thread holds it too */
 };
 
@@ -82,10 +82,14 @@ static void *thread_main(void *arg)
 	struct shared *shared = arg;
 	struct worker_job *job;
 
+	pthread_setname_np(pthread_self(), "worker");
 	pthread_mutex_lock(&shared->mutex);
 	for (;;) {
-		while (!shared->stop && !shared->waiting.first)
+		while (!shared->stop && !shared->waiting.first) {
+			shared->idle = true;
 			pthread_cond_wait(&shared->work, &shared->mutex);
+			shared->idle = false;
+		}
 		if (shared->stop)
 			break;
 		job = queue_pop(&shared->waiting);
@@ -103,8 +107,10 @@ static void *thread_main(void *arg)
 			shared_free(shared);
 			return NULL;
 		}
+		/* The loop has been woken for what is there. */
+		if (!shared->finished.first)
+			eventfd_write(shared->event_fd, 1);
 		queue_push(&shared->finished, job);
-		eventfd_write(shared->event_fd, 1);
 	}
 	pthread_mutex_unlock(&shared->mutex);
 	return NULL;
@@ -202,7 +208,8 @@ int worker_submit(struct worker *worker, struct worker_job *job)
 	if (!full) {
 		queue_push(&shared->waiting, job);
 		shared->count++;
-		pthread_cond_signal(&shared->work);
+		if (shared->idle)
+			pthread_cond_signal(&shared->work);
 	}
 	pthread_mutex_unlock(&shared->mutex);
 	if (full) {

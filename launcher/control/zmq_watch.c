@@ -15,37 +15,79 @@ struct zmq_watch {
 	struct loop_fd *watch;
 	struct loop_timer *again; /* a message is known to wait, but ZMQ_FD may not tell */
 	zmq_watch_callback *callback;
+	zmq_watch_callback *writable; /* NULL: nobody waits */
 	void *arg;
-	bool dispatching, ending; /* destroyed from within the callback */
+	bool paused, dispatching, ending; /* destroyed from within the callback */
 };
 
-bool zmq_watch_readable(const struct zmq_watch *watch)
+static int events_of(const struct zmq_watch *watch)
 {
 	int events = 0;
 	size_t size = sizeof(events);
 
-	return zmq_getsockopt(watch->socket, ZMQ_EVENTS, &events, &size) == 0 &&
-	       (events & ZMQ_POLLIN) != 0;
+	return zmq_getsockopt(watch->socket, ZMQ_EVENTS, &events, &size) == 0 ? events : 0;
+}
+
+bool zmq_watch_readable(const struct zmq_watch *watch)
+{
+	return (events_of(watch) & ZMQ_POLLIN) != 0;
+}
+
+bool zmq_watch_writable(const struct zmq_watch *watch)
+{
+	return (events_of(watch) & ZMQ_POLLOUT) != 0;
 }
 
 void zmq_watch_check(struct zmq_watch *watch)
 {
-	if (zmq_watch_readable(watch))
+	int events = events_of(watch);
+
+	if (((events & ZMQ_POLLIN) && !watch->paused) ||
+	    ((events & ZMQ_POLLOUT) && watch->writable))
 		loop_timer_set(watch->again, 0);
+}
+
+void zmq_watch_pause(struct zmq_watch *watch, bool paused)
+{
+	watch->paused = paused;
+	zmq_watch_check(watch);
+}
+
+void zmq_watch_wait(struct zmq_watch *watch, zmq_watch_callback *writable)
+{
+	watch->writable = writable;
+	zmq_watch_check(watch);
+}
+
+static void tell_writable(struct zmq_watch *watch)
+{
+	zmq_watch_callback *writable = watch->writable;
+
+	watch->writable = NULL;
+	writable(watch->arg);
+	if (!watch->ending)
+		zmq_watch_check(watch);
 }
 
 /* Ends with ZMQ_EVENTS asked and nothing there, or with the timer armed; nothing lies in
  * between. */
 static void dispatch(struct zmq_watch *watch)
 {
+	int events = 0;
+
 	watch->dispatching = true;
-	for (int count = 0; !watch->ending && zmq_watch_readable(watch); count++) {
+	for (int count = 0; !watch->ending; count++) {
+		events = events_of(watch);
+		if (watch->paused || !(events & ZMQ_POLLIN))
+			break;
 		if (count == BATCH) {
 			loop_timer_set(watch->again, 0);
 			break;
 		}
 		watch->callback(watch->arg);
 	}
+	if (!watch->ending && watch->writable && (events & ZMQ_POLLOUT))
+		tell_writable(watch);
 	watch->dispatching = false;
 	if (watch->ending)
 		free(watch);

@@ -10,9 +10,13 @@
 
 #include "common/text.h"
 #include "launcher/agent/memory.h"
+#include "launcher/agent/init_change.h"
 #include "launcher/head/environment.h"
 #include "launcher/head/head.h"
+#include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/kernel_host.h"
+#include "launcher/head/run_app.h"
 #include "launcher/head/workers.h"
 
 static void on_end_known(time_t end, void *arg)
@@ -57,6 +61,11 @@ static void on_idle(void *arg)
 {
 	struct head *head = arg;
 
+	/* What a bare kernel computes the server does not know. */
+	if (kernel_host_alive(head) > 0) {
+		idle_go_on(head->idle);
+		return;
+	}
 	head_say(head,
 		 "the session has had no work for as long as --jupyter-idle allows: it ends");
 	head_end_in_order(head, "without work for as long as --jupyter-idle allows");
@@ -79,17 +88,19 @@ static void watch_idle(struct head *head)
 {
 	long limit = idle_limit(head->agent);
 
-	if (head->kernel_app) {
-		if (limit)
+	if (head->kernel_app || head->run_app) {
+		if (limit && head->kernel_app)
 			head_say(head, "--jupyter-idle does not hold for a bare kernel: the "
 				       "session ends with it or with the job");
 		return;
 	}
 	struct idle_options options = {
 		.limit_s = limit,
-		.api = head->server_options.recipe->jupyter_api,
+		.api = head_hub_guards(head) ? head_hub_api(head)
+					     : head->server_options.recipe->jupyter_api,
 		.socket_path = head->socket_path,
-		.token_file = head->token_file,
+		.token_file =
+			head_hub_guards(head) ? head_hub_token_file(head) : head->token_file,
 		.relay = head->relay,
 	};
 
@@ -115,6 +126,7 @@ void head_app_serving(void *arg)
 	if (head->relay)
 		relay_backend(head->relay, true);
 	record_phase(head->record, PHASE_SERVING);
+	head_hub_serving(head);
 	head_update(head);
 	watch_job_end(head);
 	watch_idle(head);
@@ -134,6 +146,7 @@ void head_app_restarting(const char *reason, void *arg)
 	session->state = SESSION_STARTING;
 	session_set(&session->reason, reason);
 	record_write(head->record);
+	head_hub_status(head);
 	head_say(head, "%s; starting it again", reason);
 }
 
@@ -168,6 +181,10 @@ static int start_server(struct head *head, struct reason *reason)
 		head_log(head, LOG_WARNING, "for sjupyter env: %s", strerror(errno));
 	if (head->kernel_app)
 		return kernel_app_start(head->kernel_app, reason);
+	if (head->run_app)
+		return run_app_start(head->run_app, reason);
+	if (head_hub_environment(head, head->server_environment, reason) < 0)
+		return -1;
 	head->server_options.environment = head->server_environment;
 	if (!(head->server = server_create(agent->loop, &head->server_options, &callbacks)))
 		return reason_set(reason, "server: %s", strerror(errno));
@@ -178,12 +195,19 @@ void head_prepared(struct head *head)
 {
 	struct reason reason;
 
-	if (head->ending)
+	head->prepared = true;
+	if (head->ending || head_hub_is_awaited(head))
 		return;
 	if (start_server(head, &reason) < 0)
 		head_fail(head, reason.text);
 	else
 		head_workers_start(head);
+}
+
+void head_hub_decided(struct head *head)
+{
+	if (head->prepared)
+		head_prepared(head);
 }
 
 static void on_init_done(struct env *environment, const char *why, void *arg)
@@ -194,8 +218,12 @@ static void on_init_done(struct env *environment, const char *why, void *arg)
 		head_fail(head, why);
 		return;
 	}
-	env_destroy(head->agent->environment);
+	head->agent->before_init = head->agent->environment;
 	head->agent->environment = environment;
+	if (head->agent->options.workers &&
+	    init_change_write(head->runtime.fd, head->agent->before_init, environment) < 0)
+		head_log(head, LOG_WARNING, "what --jupyter-init has changed: %s",
+			 strerror(errno));
 	head_workers_begin(head);
 }
 

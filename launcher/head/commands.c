@@ -57,25 +57,53 @@ static int take_workers(const json_t *workers, const char **kind, unsigned *coun
 	return 0;
 }
 
+static json_t *resize(const struct commands_callbacks *callbacks, const json_t *workers,
+		      struct reason *reason)
+{
+	unsigned count = 0, expected = 0;
+	const char *kind;
+
+	if (take_workers(workers, &kind, &count, reason) < 0 ||
+	    callbacks->resize(kind, count, &expected, reason, callbacks->arg) < 0)
+		return NULL;
+	return json_pack("{s:b, s:i}", "ok", 1, "expected", (int) expected);
+}
+
+static json_t *kernels(const struct commands_callbacks *callbacks, const json_t *words,
+		       struct reason *reason)
+{
+	unsigned port = 0;
+
+	if (!json_is_object(words) || json_object_size(words) != 0) {
+		reason_set(reason, "\"kernels\" wants {}");
+		return NULL;
+	}
+	if (callbacks->kernels(&port, reason, callbacks->arg) < 0)
+		return NULL;
+	return json_pack("{s:b, s:i}", "ok", 1, "port", (int) port);
+}
+
 static json_t *run(const struct commands_callbacks *callbacks, const char *line, size_t size)
 {
 	json_error_t error;
-	json_t *command = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error);
-	const json_t *workers = json_object_get(command, "workers");
-	unsigned count = 0, expected = 0;
-	const char *kind;
+	json_t *command = json_loadb(line, size, JSON_REJECT_DUPLICATES, &error),
+	       *answer = NULL;
+	const json_t *words;
 	struct reason reason;
-	int rc = -1;
 
+	reason_set(&reason, "%s", strerror(ENOMEM));
 	if (!command)
 		reason_set(&reason, "not JSON: %s", error.text);
-	else if (!workers || json_object_size(command) != 1)
-		reason_set(&reason, "not a command: \"workers\" is the only one there is");
-	else if (take_workers(workers, &kind, &count, &reason) == 0)
-		rc = callbacks->resize(kind, count, &expected, &reason, callbacks->arg);
+	else if (json_object_size(command) == 1 &&
+		 (words = json_object_get(command, "workers")))
+		answer = resize(callbacks, words, &reason);
+	else if (json_object_size(command) == 1 &&
+		 (words = json_object_get(command, "kernels")))
+		answer = kernels(callbacks, words, &reason);
+	else
+		reason_set(&reason, "not a command: there are \"workers\" and \"kernels\"");
 	json_decref(command);
-	return rc < 0 ? json_pack("{s:s}", "error", reason.text)
-		      : json_pack("{s:b, s:i}", "ok", 1, "expected", (int) expected);
+	return answer ? answer : json_pack("{s:s}", "error", reason.text);
 }
 
 char *commands_answer(const struct commands_callbacks *callbacks, const char *line, size_t size)

@@ -28,6 +28,9 @@ struct commands_callbacks {
 	 * be in all, or -1 with a reason. */
 	int (*resize)(const char *kind, unsigned count, unsigned *expected,
 		      struct reason *reason, void *arg);
+	/* {"kernels": {}}: 0 and the port of the tunnel to bare kernels, where they are started
+	 * too; or -1 with a reason. */
+	int (*kernels)(unsigned *port, struct reason *reason, void *arg);
 	void *arg;
 };
 

@@ -13,8 +13,13 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "launcher/head/branches.h"
+#include "launcher/head/commands.h"
 #include "launcher/head/head.h"
+#include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/kernel_host.h"
+#include "launcher/head/run_app.h"
 #include "launcher/head/workers.h"
 #include "launcher/rendezvous.h"
 
@@ -29,10 +34,21 @@ enum {
 	MEMBERS_GRACE_MS = 2000
 };
 
+static void stop(void *arg)
+{
+	struct head *head = arg;
+
+	record_write(head->record);
+	loop_stop(head->agent->loop);
+}
+
 static void finish(struct head *head)
 {
 	struct session *session = record_session(head->record);
 
+	/* Once: the hub's last word may still be out. */
+	if (session_state_final(session->state))
+		return;
 	/* Whoever waits for the final record may be the batch script, with whose end Slurm
 	 * kills what is left of the job, and us: nothing may be left then. */
 	if (head->state_fd != head->runtime.fd)
@@ -40,7 +56,8 @@ static void finish(struct head *head)
 	session->state = head->final_state;
 	record_phase(head->record, PHASE_ENDED);
 	record_write(head->record);
-	loop_stop(head->agent->loop);
+	if (!head_hub_end(head, stop))
+		stop(head);
 }
 
 void head_finish_timer(void *arg)
@@ -72,7 +89,8 @@ void head_end_members(struct head *head)
 {
 	server_destroy(head->server);
 	head->server = NULL;
-	kernel_app_end(head->kernel_app);
+	kernel_host_end(head);
+	run_app_end(head->run_app);
 	head->ending_members = true;
 	loop_timer_set(head->end_timer,
 		       MEMBERS_GRACE_MS + (head->workers ? WORKERS_GRACE_MS : 0));
@@ -95,6 +113,7 @@ void head_begin_end(struct head *head, enum session_state final_state, const cha
 	session_set(&session->reason, reason);
 	record_phase(head->record, PHASE_DRAINING);
 	record_write(head->record);
+	head_hub_status(head);
 	if (head->relay)
 		relay_backend(head->relay, false);
 	if (final_state == SESSION_FAILED)
@@ -112,15 +131,23 @@ void head_fail(struct head *head, const char *reason)
 
 void head_end_in_order(struct head *head, const char *reason)
 {
+	struct reason interrupted;
+
 	if (head->ending)
 		return;
-	head_begin_end(head, SESSION_ENDED, reason);
+	if (run_app_interrupted(head->run_app, reason, &interrupted))
+		head_begin_end(head, SESSION_FAILED, interrupted.text);
+	else
+		head_begin_end(head, SESSION_ENDED, reason);
 	init_file_destroy(head->init);
 	head->init = NULL;
-	if (head->server)
+	if (head->server) {
+		kernel_host_stop(head, SERVER_GRACE_MS);
 		server_stop(head->server, SERVER_GRACE_MS);
-	else if (!kernel_app_stop(head->kernel_app, SERVER_GRACE_MS))
+	} else if (!kernel_app_stop(head->kernel_app, SERVER_GRACE_MS) &&
+		   !run_app_stop(head->run_app, SERVER_GRACE_MS)) {
 		head_end_members(head);
+	}
 }
 
 static void on_signal(int signo, void *arg)
@@ -135,11 +162,16 @@ static void on_signal(int signo, void *arg)
 
 static void destroy(struct head *head)
 {
+	head_hub_destroy(head);
 	head_workers_destroy(head);
 	server_destroy(head->server);
+	commands_destroy(head->commands);
+	kernel_host_destroy(head);
 	kernel_app_destroy(head->kernel_app);
+	run_app_destroy(head->run_app);
 	init_file_destroy(head->init);
 	control_server_destroy(head->control);
+	branches_destroy(head->branches);
 	relay_destroy(head->relay);
 	job_end_destroy(head->job_end);
 	idle_destroy(head->idle);

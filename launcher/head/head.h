@@ -14,6 +14,7 @@
 #include "launcher/agent/init_file.h"
 #include "launcher/runtime_dir.h"
 #include "launcher/control/control.h"
+#include "launcher/network.h"
 #include "launcher/head/idle.h"
 #include "launcher/head/job_end.h"
 #include "launcher/head/record.h"
@@ -24,7 +25,12 @@
 /* Where each "${name}" of a recipe comes from. */
 enum { HEAD_VARIABLES_MAX = 16 };
 
+struct branches;
 struct kernel_app;
+struct kernel_host;
+struct commands;
+struct run_app;
+struct hub;
 
 struct head {
 	struct agent *agent;
@@ -39,9 +45,14 @@ struct head {
 	const char *variables[2 * HEAD_VARIABLES_MAX + 1];
 	struct relay *relay;
 	struct control_server *control;
+	struct branches *branches; /* NULL: the agents are a star */
 	struct init_file *init;
-	struct workers *workers;       /* NULL: none were asked for */
-	struct kernel_app *kernel_app; /* NULL: the app is a server */
+	struct workers *workers;	 /* NULL: none were asked for */
+	struct kernel_app *kernel_app;	 /* of --jupyter=kernel, else NULL */
+	struct run_app *run_app;	 /* of --jupyter=run, else NULL */
+	struct kernel_host *kernel_host; /* NULL: no bare kernel was wanted yet */
+	struct hub *hub;		 /* NULL: no JupyterHub is told */
+	struct commands *commands;
 	struct env *server_environment;
 	struct server_options server_options;
 	struct server *server;
@@ -50,7 +61,7 @@ struct head {
 	struct loop_timer *nodes_deadline;
 	struct loop_timer *end_timer; /* of members, once the server has ended */
 	size_t nodes_up, nodes_lost;
-	bool serving, serving_announced, announced, ending, ending_members;
+	bool prepared, serving, serving_announced, announced, ending, ending_members;
 	enum session_state final_state;
 	int status; /* exit status */
 };
@@ -69,11 +80,17 @@ void head_log(struct head *head, int level, const char *format, ...)
 /* What can fail before there is a record to tell it. */
 int head_prepare(struct head *head, struct reason *reason);
 int head_start(struct head *head, struct reason *reason);
+/* On the session's address: the descriptor, *port and who is let in (the caller frees), or -1
+ * with a reason. */
+int head_listen(struct head *head, unsigned *port, struct network **networks, size_t *count,
+		struct reason *reason);
 
 /* app.c */
 int head_start_app(struct head *head, struct reason *reason);
 /* All kinds of workers are prepared: the server may start. */
 void head_prepared(struct head *head);
+/* The hub has said what the server needs of it, or it goes without. */
+void head_hub_decided(struct head *head);
 /* What happens to the app, a server or a kernel: its callbacks, arg is the head. */
 void head_app_spawned(void *arg);
 void head_app_serving(void *arg);

@@ -151,6 +151,11 @@ struct idle *idle_create(struct loop *loop, const struct idle_options *options,
 	return idle;
 }
 
+void idle_go_on(struct idle *idle)
+{
+	look_again(idle);
+}
+
 void idle_destroy(struct idle *idle)
 {
 	int error = errno;

@@ -29,6 +29,8 @@ typedef void idle_callback(void *arg);
 /* options' strings and relay must outlive it.  NULL with errno. */
 struct idle *idle_create(struct loop *loop, const struct idle_options *options,
 			 idle_callback *callback, void *arg);
+/* From the callback: not idle after all, look again later. */
+void idle_go_on(struct idle *idle);
 void idle_destroy(struct idle *idle); /* accepts NULL */
 
 /*

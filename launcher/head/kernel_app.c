@@ -2,96 +2,31 @@
 /* See kernel_app.h. */
 #include "launcher/head/kernel_app.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fd.h"
-#include "launcher/head/token.h"
-#include "launcher/kernel/kernel.h"
-#include "launcher/kernel/orders.h"
-#include "launcher/tunnel/tunnel_server.h"
+#include "launcher/head/kernel_host.h"
 #include "launcher/workers/kernel_choice.h"
 
 struct kernel_app {
 	struct head *head;
-	struct kernel_choice choice;
-	struct kernel_options options;
-	struct kernel *kernel; /* NULL: not started yet, or it has ended */
-	struct memory_kill *memory;
-	struct orders *orders;
-	struct tunnel_server *tunnel;
+	unsigned number; /* 0: not started yet */
+	bool ended;	 /* and how */
+	bool in_order;
+	bool told; /* to the app */
+	struct reason reason;
 };
 
-static void on_orders(int fd, void *arg)
-{
-	struct kernel_app *app = arg;
-
-	if (orders_take(app->orders, fd) < 0)
-		head_log(app->head, LOG_WARNING, "a stream of orders: %s", strerror(errno));
-}
-
-int kernel_app_create(struct head *head, int listen_fd, const struct network *networks,
-		      size_t network_count, struct reason *reason)
+int kernel_app_create(struct head *head, struct reason *reason)
 {
 	struct kernel_app *app = calloc(1, sizeof(*app));
-	struct tunnel_server_options options = {.networks = networks,
-						.network_count = network_count,
-						.orders = on_orders,
-						.arg = app};
-	char *token = NULL;
 
 	head->kernel_app = app;
-	if (!app) {
-		fd_close(&listen_fd);
+	if (!app)
 		return reason_set(reason, "kernel: %s", strerror(errno));
-	}
 	app->head = head;
-	if (file_read(head->runtime.fd, "token", TOKEN_SIZE, &token, &options.token_size) < 0 ||
-	    !(app->orders = orders_create(head->agent->loop, &app->kernel)) ||
-	    !(app->memory = memory_kill_create(""))) {
-		fd_close(&listen_fd);
-		goto out;
-	}
-	options.token = token;
-	app->tunnel = tunnel_server_create(head->agent->loop, listen_fd, &options);
-out:
-	if (!app->tunnel)
-		reason_set(reason, "the tunnel to the kernel: %s", strerror(errno));
-	if (token)
-		explicit_bzero(token, strlen(token));
-	free(token);
-	return app->tunnel ? 0 : -1;
-}
-
-/* Where its sockets are now: ports that it has chosen itself may be others each time. */
-static void set_ways(struct kernel_app *app)
-{
-	const struct connection *connection = kernel_connection(app->kernel);
-	char endpoint[CONNECTION_ENDPOINT_MAX];
-
-	for (int i = 0; i < CONNECTION_CHANNELS; i++) {
-		const char *name = connection_name((enum connection_channel) i);
-		int rc;
-
-		connection_endpoint(connection, (enum connection_channel) i, endpoint);
-		if (strncmp(endpoint, "ipc://", 6) == 0) {
-			rc = tunnel_server_way_unix(app->tunnel, name, endpoint + 6);
-		} else {
-			struct sockaddr_in address = {
-				.sin_family = AF_INET,
-				.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				.sin_port = htons((uint16_t) atoi(strrchr(endpoint, ':') + 1)),
-			};
-			rc = tunnel_server_way(app->tunnel, name, (struct sockaddr *) &address,
-					       sizeof(address));
-		}
-		if (rc < 0)
-			head_log(app->head, LOG_WARNING, "the tunnel's way to %s: %s", name,
-				 strerror(errno));
-	}
+	return 0;
 }
 
 static void on_spawned(void *arg)
@@ -105,7 +40,6 @@ static void on_ready(void *arg)
 {
 	struct kernel_app *app = arg;
 
-	set_ways(app);
 	head_app_serving(app->head);
 }
 
@@ -124,84 +58,72 @@ static void on_restarting(const char *reason, void *arg)
 	head_app_restarting(reason, app->head);
 }
 
+/* What it means for the session kernel_app_changed() says, which comes next. */
 static void on_ended(bool in_order, const char *reason, void *arg)
 {
 	struct kernel_app *app = arg;
 
-	head_app_ended(in_order, reason, app->head);
+	app->ended = true;
+	app->in_order = in_order;
+	reason_set(&app->reason, "%s", reason);
+}
+
+void kernel_app_changed(struct kernel_app *app)
+{
+	if (!app || !app->ended || app->told)
+		return;
+	if (kernel_host_alive(app->head) > 0) {
+		/* It may have ended before it was ready; the others serve. */
+		app->head->serving = true;
+		head_update(app->head);
+		return;
+	}
+	app->told = true;
+	head_app_ended(app->in_order, app->reason.text, app->head);
 }
 
 int kernel_app_start(struct kernel_app *app, struct reason *reason)
 {
-	struct head *head = app->head;
-	struct agent *agent = head->agent;
 	struct kernel_callbacks callbacks = {on_spawned,    on_ready, on_hung,
 					     on_restarting, on_ended, app};
+	int number = kernel_host_start(app->head, kernel_app_spec(&app->head->agent->options),
+				       &callbacks, reason);
 
-	/* With the job's environment: the workers' IPYTHONDIR is not where kernels are. */
-	if (kernel_choose(agent->settings, kernel_app_spec(&agent->options), agent->environment,
-			  &app->choice, reason) < 0)
-		return -1;
-	memory_kill_forget(app->memory);
-	app->options = (struct kernel_options){
-		.spec = app->choice.spec,
-		.python = app->choice.python,
-		.environment = head->server_environment,
-		.runtime = head->runtime.path,
-		.runtime_fd = head->runtime.fd,
-		.directory = head->root_dir,
-		.ready_ms = RECIPE_READY_TIMEOUT * 1000,
-		.heartbeat_ms = KERNEL_HEARTBEAT_MS,
-		.linger_ms = KERNEL_LINGER_MS,
-		.restarts_max = agent->settings->server_restarts_max,
-		.log = head->log,
-		.memory = app->memory,
-	};
-	if (!(app->kernel = kernel_create(agent->loop, &app->options, &callbacks)))
-		return reason_set(reason, "kernel: %s", strerror(errno));
-	return kernel_start(app->kernel, reason);
+	app->number = number > 0 ? (unsigned) number : 0;
+	return number > 0 ? 0 : reason_prefix(reason, "--jupyter=kernel");
 }
 
 bool kernel_app_stop(struct kernel_app *app, int64_t grace_ms)
 {
-	if (!app || !app->kernel)
+	if (!app || kernel_host_alive(app->head) == 0)
 		return false;
-	kernel_stop(app->kernel, grace_ms);
+	kernel_host_stop(app->head, grace_ms);
 	return true;
-}
-
-void kernel_app_end(struct kernel_app *app)
-{
-	if (!app)
-		return;
-	kernel_destroy(app->kernel);
-	app->kernel = NULL;
 }
 
 void kernel_app_destroy(struct kernel_app *app)
 {
-	int error = errno;
-
-	if (!app)
-		return;
-	tunnel_server_destroy(app->tunnel);
-	orders_destroy(app->orders);
-	kernel_app_end(app);
-	kernel_choice_clear(&app->choice);
-	memory_kill_destroy(app->memory);
 	free(app);
-	errno = error;
 }
 
 unsigned kernel_app_restarts(const struct kernel_app *app)
 {
-	return app->kernel ? kernel_restarts(app->kernel) : 0;
+	const struct kernel *kernel = kernel_host_find(app->head, app->number);
+
+	return kernel ? kernel_restarts(kernel) : 0;
 }
 
-bool kernel_app_hangs(const struct kernel_app *app, struct reason *reason)
+bool kernel_app_is_wrong(const struct kernel_app *app, struct reason *reason)
 {
-	if (!app || !app->kernel || kernel_state(app->kernel) != KERNEL_HUNG)
+	const struct kernel *kernel = app ? kernel_host_find(app->head, app->number) : NULL;
+
+	if (app && app->ended) {
+		reason_set(reason, "%s; %zu kernel(s) of the session go on", app->reason.text,
+			   kernel_host_alive(app->head));
+		return true;
+	}
+	if (!kernel || kernel_state(kernel) != KERNEL_HUNG)
 		return false;
-	reason_set(reason, "%s", kernel_reason(app->kernel));
+	reason_set(reason, "%s", kernel_reason(kernel));
 	return true;
 }

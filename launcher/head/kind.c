@@ -76,6 +76,7 @@ void kind_fail(struct kind *kind, const char *reason, const char *tail)
 	kind->failed = true;
 	kind->open = false;
 	loop_timer_set(kind->deadline, -1);
+	loop_timer_set(kind->step_again, -1);
 	head_say(kind->head, "%s workers: %s", kind->recipe->name, reason);
 	kind_log_tail(kind, tail);
 	if (kind->step)
@@ -150,6 +151,7 @@ void kind_stop(struct kind *kind, int64_t grace_ms)
 	loop_timer_set(kind->deadline, -1);
 	loop_timer_set(kind->gather, -1);
 	loop_timer_set(kind->retry, -1);
+	loop_timer_set(kind->step_again, -1);
 	if (kind->step)
 		srun_step_stop(kind->step, grace_ms);
 	if (kind->controller)
@@ -193,6 +195,7 @@ struct kind *kind_create(struct head *head, const struct recipe *recipe, unsigne
 					     recipe->controller != NULL)) ||
 	    !(kind->nodes = calloc(head->agent->ranks, sizeof(*kind->nodes))) ||
 	    !(kind->deadline = loop_timer_create(loop, on_deadline, kind)) ||
+	    !(kind->step_again = loop_timer_create(loop, kind_start_step_again, kind)) ||
 	    !(kind->retry = loop_timer_create(loop, on_retry, kind)) ||
 	    !(kind->gather = loop_timer_create(loop, on_gather, kind)))
 		goto error;
@@ -222,6 +225,7 @@ void kind_destroy(struct kind *kind)
 	srun_step_destroy(kind->step);
 	loop_timer_destroy(kind->deadline);
 	loop_timer_destroy(kind->retry);
+	loop_timer_destroy(kind->step_again);
 	loop_timer_destroy(kind->gather);
 	for (size_t i = 0; i < kind->listener_count; i++)
 		fd_close(&kind->listeners[i]);

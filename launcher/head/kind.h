@@ -25,6 +25,7 @@ struct kind_node {
 	bool joined;	/* the control plane has it */
 	bool count_due; /* to be told how many workers it is to have */
 	bool shared;	/* it has written all files */
+	bool forgotten; /* the controller was told that its workers are gone */
 	uint16_t count; /* of workers, as it has said */
 };
 
@@ -47,10 +48,13 @@ struct kind {
 	struct controller *controller;
 	struct srun_step_options step_options;
 	struct srun_step *step;
+	unsigned step_deaths; /* in a row */
+	int64_t step_started; /* loop_now() */
 	struct share share;
 	struct kind_node *nodes; /* by rank */
 	struct loop_timer *deadline, *retry, *gather;
-	double begun; /* as session_now() */
+	struct loop_timer *step_again; /* until the step is started again */
+	double begun;		       /* as session_now() */
 	unsigned exits_logged;
 	bool open;    /* workers may start: nodes are told so */
 	bool pausing; /* the controller starts again, and workers of the old one end */
@@ -90,8 +94,10 @@ void kind_start(struct kind *kind); /* the controller, or the workers where ther
 int kind_environment(const struct kind *kind, struct env *environment, struct reason *reason);
 
 /* kind_step.c */
-/* The step of a kind with start = srun, once all nodes that are there have its files. */
+/* The step of a kind with start = srun, once all nodes that are there have its files; where it
+ * has ended, again, as often as the recipe allows. */
 void kind_start_step(struct kind *kind);
+void kind_start_step_again(void *arg); /* the timer's */
 
 /* kind_nodes.c */
 void kind_node_joined(struct kind *kind, size_t rank);

@@ -101,6 +101,21 @@ static int send_next(struct kind *kind, size_t rank)
 			  kind->share.messages[told - 1].size);
 }
 
+/* Workers that live on there are none to the controller: others are to be started. */
+static int send_away(struct kind *kind, size_t rank)
+{
+	struct kind_node *node = &kind->nodes[rank];
+	struct workers_message none = {.count = 0};
+
+	if (!node->forgotten || node->told == 0)
+		return 0;
+	if (send_message(kind, rank, WORKERS_COUNT, &none) < 0)
+		return -1;
+	node->forgotten = false;
+	node->count_due = true;
+	return 0;
+}
+
 /* Tells the node what it has not been told.  -1: not all of it. */
 static int tell(struct kind *kind, size_t rank)
 {
@@ -110,6 +125,8 @@ static int tell(struct kind *kind, size_t rank)
 	if (!node->joined || kind->stopping)
 		return 0;
 	for (; !kind->failed && node->told < items; node->told++) {
+		if (send_away(kind, rank) < 0)
+			return -1;
 		/* Not before the files, which those that it starts need; nor after start, which
 		 * would start another number. */
 		if (kind->open && node->told == items - 1 && send_due_count(kind, rank) < 0)
@@ -117,7 +134,7 @@ static int tell(struct kind *kind, size_t rank)
 		if (send_next(kind, rank) < 0)
 			return -1;
 	}
-	return send_due_count(kind, rank);
+	return send_away(kind, rank) < 0 ? -1 : send_due_count(kind, rank);
 }
 
 static void tell_or_retry(struct kind *kind, size_t rank)
@@ -164,11 +181,23 @@ void kind_node_joined(struct kind *kind, size_t rank)
 
 void kind_node_lost(struct kind *kind, size_t rank, const char *reason)
 {
-	kind->nodes[rank].joined = false;
-	kind->nodes[rank].shared = false;
+	struct kind_node *node = &kind->nodes[rank];
+
+	node->joined = false;
+	node->shared = false;
+	if (kind->controller && node->count) {
+		node->forgotten = true;
+		controller_gone(kind->controller, rank, 0, node->count);
+	}
 	(void) barrier_node_lost(kind->barrier, rank, reason);
 	kind_start_step(kind);
 	kind_update(kind);
+}
+
+static void tell_gone(struct kind *kind, size_t rank, unsigned index)
+{
+	if (kind->controller)
+		controller_gone(kind->controller, rank, index, 1);
 }
 
 static void log_exit(struct kind *kind, size_t rank, const struct workers_message *message)
@@ -231,6 +260,7 @@ void kind_message(struct kind *kind, size_t rank, const char *type,
 		kind_start_step(kind);
 	} else if (!strcmp(type, WORKERS_EXITED)) {
 		log_exit(kind, rank, message);
+		tell_gone(kind, rank, index);
 		(void) barrier_exited(barrier, rank, index, message->again, message->text,
 				      message->tail);
 	} else if (!strcmp(type, WORKERS_FAILED)) {
@@ -247,6 +277,7 @@ void kind_message(struct kind *kind, size_t rank, const char *type,
 	} else if (!strcmp(type, WORKERS_RETIRED)) {
 		head_log(kind->head, LOG_DEBUG, "%s: worker %u on %s has retired",
 			 kind->recipe->name, index, node_name(kind, rank));
+		tell_gone(kind, rank, index);
 	} else {
 		head_log(kind->head, LOG_DEBUG, "%s: %s says %s: not known", kind->recipe->name,
 			 node_name(kind, rank), type);

@@ -157,13 +157,17 @@ static int start_prepare(struct kind *kind, struct reason *reason)
 		.command = kind->recipe->prepare,
 		.name = "prepare",
 		.variables = kind->variables.pairs,
-		.environment = kind->environment,
+		.environment = variables_own_environment(&kind->variables,
+							 &kind->variables_options, reason),
 		.log_dirfd = kind->log_fd,
 		.deadline_ms = PREPARE_MS,
 	};
 
+	if (!options.environment)
+		return -1;
 	kind->prepare =
 		prepare_start(kind->head->agent->loop, &options, on_prepared, kind, reason);
+	env_destroy(options.environment);
 	return kind->prepare ? 0 : -1;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/hostlist.h"
+#include "launcher/head/branches.h"
 #include "launcher/head/head.h"
 #include "launcher/head/workers.h"
 
@@ -83,6 +84,22 @@ static void on_rejected(const char *reason, void *arg)
 	head_log(arg, LOG_WARNING, "control plane: turned away: %s", reason);
 }
 
+/* All that connect to it are told by the rendezvous. */
+static void on_branch(size_t rank, const char *endpoint, const char *key, void *arg)
+{
+	struct head *head = arg;
+	const char *name = node_of(head, rank)->name;
+	int told = branches_tell(head->branches, rank, endpoint, key);
+
+	if (told > 0)
+		head_log(head, LOG_INFO, "%s is a branch: agents of nodes behind it join there",
+			 name);
+	else if (told < 0)
+		head_log(head, LOG_WARNING,
+			 "%s is a branch, but the other agents are not told: %s", name,
+			 errno == EMFILE ? "it has moved too often" : strerror(errno));
+}
+
 static void on_deadline(void *arg)
 {
 	struct head *head = arg;
@@ -130,6 +147,7 @@ static int list_nodes(struct head *head, struct reason *reason)
 int head_nodes_start(struct head *head, struct reason *reason)
 {
 	struct agent *agent = head->agent;
+	size_t span = control_span(agent->ranks, agent->settings->star_max);
 	struct control_server_options options = {
 		.ip = head->ip,
 		.port_first = agent->settings->port_first,
@@ -137,17 +155,21 @@ int head_nodes_start(struct head *head, struct reason *reason)
 		.job_id = agent->job_id,
 		.uid = getuid(),
 		.agents = agent->ranks,
+		.span = span,
 	};
 	struct control_server_callbacks callbacks = {
 		.joined = on_joined,
 		.lost = on_lost,
 		.message = on_message,
 		.rejected = on_rejected,
+		.branch = on_branch,
 		.arg = head,
 	};
 
 	if (list_nodes(head, reason) < 0)
 		return -1;
+	if (span > 0 && !(head->branches = branches_create(STDOUT_FILENO, agent->ranks, span)))
+		return reason_set(reason, "branches: %s", strerror(errno));
 	if (!(head->control = control_server_create(agent->loop, &options, &callbacks, reason)))
 		return -1;
 	if (!(head->nodes_deadline = loop_timer_create(agent->loop, on_deadline, head)))

@@ -18,10 +18,9 @@
 #include <unistd.h>
 
 enum {
-	PATH_BYTES_MAX = 1024, /* of the request's path */
-	REPLY_MAX = 16384,     /* bytes read of one reply */
-	RETRY_FIRST_MS = 10,   /* doubled after each try that failed ... */
-	RETRY_MAX_MS = 500,    /* ... up to this */
+	REPLY_MAX = 16384,   /* bytes read of one reply */
+	RETRY_FIRST_MS = 10, /* doubled after each try that failed ... */
+	RETRY_MAX_MS = 500,  /* ... up to this */
 
 	/* A try that hears nothing for so long is given up; the next one is given twice that,
 	 * in case the server is slow and not stuck, up to eight times. */
@@ -35,6 +34,7 @@ struct probe {
 	const char *name; /* of the socket in its directory, within address */
 	char *request;
 	char *path;
+	bool tls;
 	int64_t deadline_ms;
 	probe_callback *callback;
 	void *arg;
@@ -138,6 +138,11 @@ static void handle_reply(struct probe *probe, bool ended)
 	const char *newline = memchr(probe->reply, '\n', probe->received);
 	int status = -1;
 
+	if (probe->tls && (ended || probe->received > 0)) {
+		stop(probe);
+		finish(probe, 200);
+		return;
+	}
 	if (memcmp(probe->reply, start, compared) == 0 && !newline && !ended &&
 	    probe->received < REPLY_MAX)
 		return;
@@ -190,6 +195,10 @@ static void handle_socket(uint32_t events, void *arg)
 	n = recv(probe->fd, probe->reply + probe->received, REPLY_MAX - probe->received, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n < 0 && probe->tls && errno == ECONNRESET) {
+		handle_reply(probe, true);
+		return;
+	}
 	if (n < 0) {
 		reason_set(&probe->last, "cannot read the answer: %s", strerror(errno));
 		try_failed(probe);
@@ -322,7 +331,7 @@ static void start_inotify(struct probe *probe)
 
 static bool path_valid(const char *path)
 {
-	if (path[0] != '/' || strlen(path) > PATH_BYTES_MAX)
+	if (path[0] != '/' || strlen(path) >= PROBE_PATH_MAX)
 		return false;
 	for (const char *p = path; *p; p++)
 		if ((unsigned char) *p <= ' ' || (unsigned char) *p >= 0x7f)
@@ -352,6 +361,7 @@ struct probe *probe_start(struct loop *loop, const struct probe_options *options
 	probe->fd = probe->inotify_fd = -1;
 	probe->callback = callback;
 	probe->arg = arg;
+	probe->tls = options->tls;
 	probe->deadline_ms = options->deadline_ms > 0 ? options->deadline_ms : 0;
 	probe->retry_ms = RETRY_FIRST_MS;
 	probe->silence_ms = options->silence_ms > 0 ? options->silence_ms : SILENCE_MS;

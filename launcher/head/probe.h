@@ -6,18 +6,22 @@
 #ifndef HEAD_PROBE_H
 #define HEAD_PROBE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/reason.h"
 #include "launcher/loop.h"
+
+enum { PROBE_PATH_MAX = 1024 /* bytes of the path, NUL included */ };
 
 struct probe;
 
 struct probe_options {
 	const char *socket_path; /* in a directory that exists; copied */
 	const char *path;	 /* "/api"; copied; checked: begins with "/", no white space */
-	int64_t deadline_ms;	 /* from now, over all tries */
-	int64_t silence_ms;	 /* ends a try, doubled each time up to eightfold; 0: 5000 */
+	bool tls; /* the server speaks TLS, which we do not: any word of it is an answer */
+	int64_t deadline_ms; /* from now, over all tries */
+	int64_t silence_ms;  /* ends a try, doubled each time up to eightfold; 0: 5000 */
 };
 
 /* Called once.  status is the HTTP status (below 500 is an answer) with an empty reason, or -1

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The head's hold on the session record: what changes often is gathered into one write, what a
- * person waits for is written at once.  In the head's event loop, as the user.
+ * The head's hold on the session record: what changes often is gathered into one write, at most
+ * a twentieth of the time is spent on these, and what a person waits for is written at once. In
+ * the head's event loop, as the user.
  */
 #ifndef HEAD_RECORD_H
 #define HEAD_RECORD_H
@@ -19,8 +20,10 @@ void record_destroy(struct record *record); /* writes what is not written yet; a
 /* To read and to change; then record_changed() or record_write(). */
 struct session *record_session(struct record *record);
 
-void record_changed(struct record *record); /* written within a quarter of a second */
-void record_write(struct record *record);   /* written now */
+/* Written within a quarter of a second; or within 19 times as long as the last write took, if
+ * that is longer, and 10 seconds. */
+void record_changed(struct record *record);
+void record_write(struct record *record); /* written now */
 
 /* Notes the phase's time, the first time only. */
 void record_phase(struct record *record, enum session_phase phase);

@@ -15,6 +15,7 @@
 #include "launcher/head/probe.h"
 #include "launcher/head/server.h"
 #include "launcher/spawn.h"
+#include "launcher/workers/exit_words.h"
 
 enum {
 	BACKOFF_FIRST_MS = 500,
@@ -126,7 +127,9 @@ static void crashed(struct server *server, const char *how)
 		server->crashes = 0;
 	server->served_since = 0;
 	server->crashes++;
-	if (!server->has_served || server->crashes > server->options->restarts_max) {
+	bool for_good =
+		!server->has_served && (!server->options->patient || server->verdict.text[0]);
+	if (for_good || server->crashes > server->options->restarts_max) {
 		end(server, false, reason.text);
 		return;
 	}
@@ -141,7 +144,7 @@ static void crashed(struct server *server, const char *how)
 static void on_exit_of_server(pid_t pid, int status, void *arg)
 {
 	struct server *server = arg;
-	char how[64];
+	char how[EXIT_WORDS_MAX + 32];
 
 	(void) pid;
 	server->child = NULL;
@@ -153,12 +156,9 @@ static void on_exit_of_server(pid_t pid, int status, void *arg)
 			;
 		close_output(server);
 	}
-	if (WIFSIGNALED(status))
-		snprintf(how, sizeof(how), "was ended by signal %d%s", WTERMSIG(status),
-			 WTERMSIG(status) == SIGKILL && !server->stopping ? " (out of memory?)"
-									  : "");
-	else
-		snprintf(how, sizeof(how), "ended with exit status %d", WEXITSTATUS(status));
+	exit_words(status, NULL, how);
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !server->stopping)
+		strcat(how, " (out of memory?)");
 	if (server->stopping)
 		end(server, true, how);
 	else if (server->has_served && WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -184,11 +184,11 @@ static void on_probe(int status, const char *reason, void *arg)
 	server->probe = NULL;
 	if (status < 0) {
 		give_up(server, reason);
-	} else if (guarded && !server->guard_probed) {
+	} else if (guarded && !server->options->tls && !server->guard_probed) {
 		server->guard_probed = true;
 		if (start_probe(server, guarded) < 0)
 			give_up(server, strerror(errno));
-	} else if (guarded && status < 300) {
+	} else if (guarded && !server->options->tls && status < 300) {
 		struct reason open;
 		reason_set(&open,
 			   "it answers %s to everybody, without the token: not offered to a "
@@ -205,12 +205,19 @@ static void on_probe(int status, const char *reason, void *arg)
 
 static int start_probe(struct server *server, const char *path)
 {
+	const char *base = server->options->base ? server->options->base : "";
+	char whole[PROBE_PATH_MAX];
 	struct probe_options options = {
 		.socket_path = server->options->socket_path,
-		.path = path,
+		.path = whole,
+		.tls = server->options->tls,
 		.deadline_ms = server->options->recipe->ready_timeout_s * 1000,
 	};
 
+	if (snprintf(whole, sizeof(whole), "%s%s", base, path) >= (int) sizeof(whole)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
 	server->probe = probe_start(server->loop, &options, on_probe, server);
 	return server->probe ? 0 : -1;
 }

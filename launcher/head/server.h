@@ -22,6 +22,9 @@ struct server_options {
 	struct env *environment; /* becomes the server's; changed by the recipe's env lines */
 	const char *const *variables; /* NAME, VALUE, ..., NULL for the recipe */
 	const char *socket_path;
+	const char *base;	 /* path that comes before those of the recipe, or NULL */
+	bool tls;		 /* it speaks TLS: that it answers at all has to do */
+	bool patient;		 /* one that ends before it has served is started again, too */
 	const char *directory;	 /* to start in */
 	unsigned restarts_max;	 /* in a row; one that has served ten minutes starts anew */
 	struct session_log *log; /* may be NULL */

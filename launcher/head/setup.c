@@ -15,12 +15,27 @@
 #include "common/lock.h"
 #include "common/statedir.h"
 #include "launcher/head/address.h"
+#include "launcher/head/branches.h"
 #include "launcher/head/head.h"
+#include "launcher/head/commands.h"
+#include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/kernel_host.h"
+#include "launcher/head/run_app.h"
 #include "launcher/head/token.h"
 #include "launcher/head/workers.h"
 #include "launcher/rendezvous.h"
 #include "launcher/workers/kernel_choice.h"
+
+int head_listen(struct head *head, unsigned *port, struct network **networks, size_t *count,
+		struct reason *reason)
+{
+	const struct settings *settings = head->agent->settings;
+
+	if (network_list_parse(settings->allow, networks, count, reason) < 0)
+		return reason_prefix(reason, "allow of the site's settings");
+	return relay_listen(head->ip, settings->port_first, settings->port_last, port, reason);
+}
 
 static int open_port(struct head *head, struct reason *reason)
 {
@@ -28,21 +43,22 @@ static int open_port(struct head *head, struct reason *reason)
 	struct relay_options options = {.socket_path = head->socket_path};
 	struct network *networks = NULL;
 	unsigned port;
-	int rc = -1;
+	int rc = -1, fd;
 
 	if (address_choose(agent->settings->network, agent->node, head->ip, reason) < 0)
 		return -1;
-	if (network_list_parse(agent->settings->allow, &networks, &options.network_count,
-			       reason) < 0)
-		return reason_prefix(reason, "allow of the site's settings");
-	options.networks = networks;
-	int fd = relay_listen(head->ip, agent->settings->port_first, agent->settings->port_last,
-			      &port, reason);
+	if (head->run_app) /* which offers nothing to anybody */
+		return 0;
+	fd = head_listen(head, &port, &networks, &options.network_count, reason);
 	if (fd < 0)
 		goto out;
+	options.networks = networks;
 	snprintf(head->port, sizeof(head->port), "%u", port);
 	if (kernel_is_app(&agent->options)) {
-		rc = kernel_app_create(head, fd, networks, options.network_count, reason);
+		rc = kernel_host_create(head, fd, port, networks, options.network_count,
+					reason);
+		if (rc == 0)
+			rc = kernel_app_create(head, reason);
 		goto out;
 	}
 	if (!(head->relay = relay_create(agent->loop, fd, &options))) {
@@ -73,27 +89,32 @@ static int set_app(struct head *head)
 	struct session *session = record_session(head->record);
 	char app[sizeof("kernel:") + OPTIONS_NAME_MAX];
 
+	if (head->run_app)
+		return session_set(&session->app, "run") < 0
+			       ? -1
+			       : run_app_record(head->run_app, session);
 	if (!head->kernel_app)
 		return session_set(&session->app, options->app);
 	snprintf(app, sizeof(app), "kernel:%s", kernel_app_spec(options));
 	return session_set(&session->app, app);
 }
 
-/* recipe: NULL of a bare kernel. */
+/* recipe: NULL of a bare kernel, and of a notebook that is executed. */
 static int fill_record(struct head *head, const struct recipe *recipe)
 {
 	struct session *session = record_session(head->record);
 	bool is_v6 = strchr(head->ip, ':') != NULL;
 	char *url = NULL, *log = NULL, *state = statedir_path(head->agent->job_id, NULL);
 
-	session->port = (unsigned) atoi(head->port);
+	session->port = (unsigned) atoi(head->port); /* 0: none */
 	session->head_pid = getpid();
 	if (!session->phases[PHASE_TRIGGERED])
 		session->phases[PHASE_TRIGGERED] = head->agent->triggered;
 	record_phase(head->record, PHASE_HEAD);
-	int rc = asprintf(&url, "%s://%s%s%s:%s%s", recipe ? "http" : "kernel",
-			  is_v6 ? "[" : "", head->ip, is_v6 ? "]" : "", head->port,
-			  recipe ? recipe->url : "") < 0 ||
+	int rc = (!head->run_app &&
+		  asprintf(&url, "%s://%s%s%s:%s%s", recipe ? "http" : "kernel",
+			   is_v6 ? "[" : "", head->ip, is_v6 ? "]" : "", head->port,
+			   recipe ? recipe->url : "") < 0) ||
 		 asprintf(&log, "%s/session.log",
 			  head->state_fd == head->runtime.fd || !state ? head->runtime.path
 								       : state) < 0 ||
@@ -172,25 +193,47 @@ static int find_root(struct head *head, struct reason *reason)
 	return 0;
 }
 
+static int on_resize(const char *kind, unsigned count, unsigned *expected,
+		     struct reason *reason, void *arg)
+{
+	return head_workers_resize(arg, kind, count, expected, reason);
+}
+
+static int on_kernels(unsigned *port, struct reason *reason, void *arg)
+{
+	return kernel_host_open(arg, port, reason);
+}
+
+static int open_commands(struct head *head, struct reason *reason)
+{
+	struct commands_callbacks callbacks = {on_resize, on_kernels, head};
+
+	head->commands = commands_create(head->agent->loop, &head->runtime, &callbacks, reason);
+	return head->commands ? 0 : -1;
+}
+
 int head_start(struct head *head, struct reason *reason)
 {
 	struct agent *agent = head->agent;
 	char app[OPTIONS_NAME_MAX];
 
 	options_app_name(&agent->options, app);
-	bool is_kernel = kernel_is_app(&agent->options);
+	bool is_run = options_notebook(&agent->options) != NULL;
+	bool has_recipe = !is_run && !kernel_is_app(&agent->options);
 	const struct recipe *recipe =
-		is_kernel ? NULL : settings_app(agent->settings, app, reason);
-	if ((!recipe && !is_kernel) || find_root(head, reason) < 0 ||
+		has_recipe ? settings_app(agent->settings, app, reason) : NULL;
+	if (is_run && run_app_create(head, reason) < 0)
+		return -1;
+	if ((!recipe && has_recipe) || find_root(head, reason) < 0 ||
 	    open_port(head, reason) < 0 || head_nodes_start(head, reason) < 0 ||
-	    head_workers_create(head, reason) < 0)
+	    head_workers_create(head, reason) < 0 || open_commands(head, reason) < 0)
 		return -1;
 	if (fill_record(head, recipe) < 0)
 		return reason_set(reason, "record: %s", strerror(errno));
-	if (rendezvous_send_endpoint(STDOUT_FILENO, control_server_endpoint(head->control),
+	if ((head->branches && branches_announce(head->branches) < 0) ||
+	    rendezvous_send_endpoint(STDOUT_FILENO, control_server_endpoint(head->control),
 				     control_server_key(head->control)) < 0)
 		return reason_set(reason, "stdout: %s", strerror(errno));
-	record_write(head->record);
 	set_variables(head);
 	head->server_options = (struct server_options){
 		.recipe = recipe,
@@ -200,5 +243,9 @@ int head_start(struct head *head, struct reason *reason)
 		.restarts_max = agent->settings->server_restarts_max,
 		.log = head->log,
 	};
+	/* Asked now, so that its answer comes while all else is prepared. */
+	if (head_hub_create(head, recipe, reason) < 0)
+		return -1;
+	record_write(head->record);
 	return head_start_app(head, reason);
 }

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "launcher/head/head.h"
+#include "launcher/head/hub.h"
 #include "launcher/head/kernel_app.h"
+#include "launcher/head/run_app.h"
 #include "launcher/head/workers.h"
 
 enum { NODES_NAMED = 8 };
@@ -53,7 +55,7 @@ static enum session_state state_of(struct head *head, struct reason *reason)
 	reason->text[0] = '\0';
 	if (!head->serving)
 		return SESSION_STARTING;
-	if (kernel_app_hangs(head->kernel_app, reason))
+	if (kernel_app_is_wrong(head->kernel_app, reason))
 		return SESSION_DEGRADED;
 	if (head->nodes_lost || workers == BARRIER_DEGRADED || workers == BARRIER_FAILED) {
 		describe(head, &words, reason);
@@ -69,7 +71,14 @@ static void say_up(struct head *head, const char *what, enum session_phase phase
 	struct session *session = record_session(head->record);
 	double seconds = session->phases[phase] - session->phases[PHASE_TRIGGERED];
 
-	if (head->kernel_app && head->state_fd != head->runtime.fd)
+	if (head->run_app)
+		head_say(head, "%s after %.1f s: executing %s, the result goes to %s", what,
+			 seconds, run_app_notebook(head->run_app),
+			 run_app_output(head->run_app));
+	else if (head_hub_guards(head))
+		head_say(head, "%s after %.1f s at %s, behind the hub's login", what, seconds,
+			 session->url);
+	else if (head->kernel_app && head->state_fd != head->runtime.fd)
 		head_say(head, "%s after %.1f s at %s: `sjupyter kernel %s` attaches to it",
 			 what, seconds, session->url, head->agent->job_id);
 	else if (head->state_fd != head->runtime.fd)
@@ -92,10 +101,12 @@ static void say(struct head *head, enum session_state before, const char *reason
 	} else if (session->state == SESSION_READY && before == SESSION_DEGRADED) {
 		head_say(head, "ready: %sall nodes and workers are there",
 			 head->kernel_app ? "the kernel answers, " : "");
+	} else if (session->state == SESSION_DEGRADED && head->run_app) {
+		run_app_degraded(head->run_app, reason);
 	} else if (session->state == SESSION_DEGRADED) {
 		head_say(head, "serving at %s, but %s", session->url, reason);
-	} else if (session->state == SESSION_SERVING && head->workers && !head->announced &&
-		   !head->serving_announced) {
+	} else if (session->state == SESSION_SERVING && head->workers && !head->run_app &&
+		   !head->announced && !head->serving_announced) {
 		head->serving_announced = true;
 		snprintf(text, sizeof(text), "serving, with %u workers to come,",
 			 head_workers_expected(head));
@@ -116,12 +127,15 @@ void head_update(struct head *head)
 	if (head->serving)
 		session_set(&session->reason, reason.text[0] ? reason.text : NULL);
 	if (state == before) {
+		head_hub_status(head);
 		record_changed(head->record);
-		return;
+	} else {
+		session->state = state;
+		if (state == SESSION_READY)
+			record_phase(head->record, PHASE_READY);
+		head_hub_status(head);
+		record_write(head->record);
+		say(head, before, reason.text);
 	}
-	session->state = state;
-	if (state == SESSION_READY)
-		record_phase(head->record, PHASE_READY);
-	record_write(head->record);
-	say(head, before, reason.text);
+	run_app_update(head->run_app);
 }

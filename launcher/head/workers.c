@@ -7,14 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launcher/head/commands.h"
 #include "launcher/head/kind.h"
 
 struct workers {
 	struct kind *kinds[OPTIONS_KINDS_MAX];
 	size_t count;
 	struct workers_node *node;
-	struct commands *commands;
 	bool beginning, stopping, node_stopped;
 };
 
@@ -29,12 +27,6 @@ static struct kind *find(const struct workers *workers, const char *name)
 struct workers_node *head_workers_node(const struct head *head)
 {
 	return head->workers->node;
-}
-
-static int resize(const char *kind, unsigned count, unsigned *expected, struct reason *reason,
-		  void *arg)
-{
-	return head_workers_resize(arg, kind, count, expected, reason);
 }
 
 int head_workers_create(struct head *head, struct reason *reason)
@@ -59,10 +51,7 @@ int head_workers_create(struct head *head, struct reason *reason)
 			return -1;
 		head->workers->kinds[head->workers->count++] = kind;
 	}
-	struct commands_callbacks callbacks = {.resize = resize, .arg = head};
-	head->workers->commands =
-		commands_create(agent->loop, &head->runtime, &callbacks, reason);
-	return head->workers->commands ? 0 : -1;
+	return 0;
 }
 
 void head_workers_destroy(struct head *head)
@@ -71,7 +60,6 @@ void head_workers_destroy(struct head *head)
 
 	if (!workers)
 		return;
-	commands_destroy(workers->commands);
 	/* First, since it may have to tell of a controller that it was to fork. */
 	workers_node_destroy(workers->node);
 	for (size_t i = 0; i < workers->count; i++)
@@ -210,6 +198,16 @@ enum barrier_state head_workers_state(const struct head *head, struct reason *re
 	return worst == BARRIER_READY && starting ? BARRIER_STARTING : worst;
 }
 
+bool head_workers_settled(const struct head *head)
+{
+	const struct workers *workers = head->workers;
+
+	for (size_t i = 0; workers && i < workers->count; i++)
+		if (!barrier_settled(workers->kinds[i]->barrier))
+			return false;
+	return true;
+}
+
 unsigned head_workers_expected(const struct head *head)
 {
 	const struct workers *workers = head->workers;
@@ -229,10 +227,10 @@ int head_workers_resize(struct head *head, const char *name, unsigned count, uns
 	if (head->ending)
 		return reason_set(reason, "the session ends");
 	if (!kind)
-		return reason_set(reason,
-				  "this session has no %s workers: it was started with "
-				  "--jupyter-workers=%s",
-				  name, head->agent->options.workers);
+		return reason_set(
+			reason, "this session has no %s workers: it was started %s%s", name,
+			head->workers ? "with --jupyter-workers=" : "without --jupyter-workers",
+			head->workers ? head->agent->options.workers : "");
 	if (kind_resize(kind, count, reason) < 0)
 		return -1;
 	*expected = barrier_expected(kind->barrier);
@@ -264,8 +262,6 @@ void head_workers_stop(struct head *head, int64_t grace_ms)
 	if (!workers || workers->stopping)
 		return;
 	workers->stopping = true;
-	commands_destroy(workers->commands);
-	workers->commands = NULL;
 	for (size_t i = 0; i < workers->count; i++)
 		kind_stop(workers->kinds[i], grace_ms);
 	if (workers->node)

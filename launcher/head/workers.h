@@ -41,6 +41,8 @@ bool head_workers_message(struct head *head, size_t rank, const char *type, cons
 
 /* The worst of all kinds' states, BARRIER_READY without workers; in reason what is wrong. */
 enum barrier_state head_workers_state(const struct head *head, struct reason *reason);
+/* Whether no worker that is missing is on its way any more. */
+bool head_workers_settled(const struct head *head);
 unsigned head_workers_expected(const struct head *head);
 
 /* Changes how many of a kind there are on each node; *expected: now in all.  0, or -1 with a

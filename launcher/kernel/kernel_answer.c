@@ -78,7 +78,9 @@ static json_t *run(struct kernel *kernel, const char *line, size_t size, struct 
 	}
 	while (i < sizeof(commands) / sizeof(commands[0])) {
 		const json_t *words = json_object_get(object, commands[i].name);
-		if (json_is_object(words) && json_object_size(words) == 0)
+		/* By its number kernels_answer() has found the kernel. */
+		size_t numbers = json_is_integer(json_object_get(words, "number")) ? 1 : 0;
+		if (json_is_object(words) && json_object_size(words) == numbers)
 			break;
 		i++;
 	}
@@ -87,7 +89,8 @@ static json_t *run(struct kernel *kernel, const char *line, size_t size, struct 
 	json_decref(object);
 	if (!known) {
 		reason_set(reason, "not one of {\"connection\": {}}, \"status\", "
-				   "\"interrupt\", \"restart\", \"shutdown\"");
+				   "\"interrupt\", \"restart\", \"shutdown\", \"start\", "
+				   "\"kernels\"");
 		return NULL;
 	}
 	if (kernel == NULL && commands[i].run != status) {

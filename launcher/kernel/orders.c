@@ -20,7 +20,7 @@ struct stream {
 
 struct orders {
 	struct loop *loop;
-	struct kernel *const *kernel;
+	struct kernels *kernels;
 	struct stream streams[ORDERS_STREAMS_MAX];
 };
 
@@ -34,7 +34,7 @@ static void stream_close(struct stream *stream)
 /* Answers are short: a client who does not read them has gone.  False: close. */
 static bool answer(struct stream *stream, const char *line, size_t size)
 {
-	char *text = kernel_answer(*stream->orders->kernel, line, size);
+	char *text = kernels_answer(stream->orders->kernels, line, size);
 	ssize_t length = text != NULL ? (ssize_t) strlen(text) : 0, sent;
 
 	if (text == NULL)
@@ -96,14 +96,14 @@ int orders_take(struct orders *orders, int fd)
 	return -1;
 }
 
-struct orders *orders_create(struct loop *loop, struct kernel *const *kernel)
+struct orders *orders_create(struct loop *loop, struct kernels *kernels)
 {
 	struct orders *orders = calloc(1, sizeof(*orders));
 
 	if (orders == NULL)
 		return NULL;
 	orders->loop = loop;
-	orders->kernel = kernel;
+	orders->kernels = kernels;
 	for (size_t i = 0; i < ORDERS_STREAMS_MAX; i++)
 		orders->streams[i] = (struct stream){.orders = orders, .fd = -1};
 	return orders;

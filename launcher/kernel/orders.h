@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The streams of orders to a kernel: lines of JSON that kernel_answer() answers, from clients
- * who have proved to be the user.  In the head's event loop, as the user.
+ * The streams of orders to a session's kernels: lines of JSON, each with its answer, from
+ * clients who have proved to be the user.  In the head's event loop, as the user.
  */
 #ifndef KERNEL_ORDERS_H
 #define KERNEL_ORDERS_H
 
-#include "launcher/kernel/kernel.h"
+#include "launcher/kernel/kernels.h"
 
 enum {
 	ORDERS_STREAMS_MAX = 64, /* at once; one more is closed */
@@ -15,8 +15,8 @@ enum {
 
 struct orders;
 
-/* *kernel is the kernel at the time of an order, NULL before there is one.  NULL with errno. */
-struct orders *orders_create(struct loop *loop, struct kernel *const *kernel);
+/* Whose kernels_answer() answers.  NULL with errno. */
+struct orders *orders_create(struct loop *loop, struct kernels *kernels);
 void orders_destroy(struct orders *orders); /* closes all; not from an order; accepts NULL */
 
 /* Takes fd, a stream socket that does not block (also on failure).  0 or -1 with errno. */

@@ -99,11 +99,15 @@ static int begin_record(struct launch *launch)
 {
 	struct options options;
 	struct session *session = session_create();
+	char name[OPTIONS_NAME_MAX];
 	int rc = -1;
 
 	options_init(&options);
 	if (!session || options_decode(launch->options->options, &options, NULL) < 0)
 		goto out;
+	/* What is executed has a place of its own in the record. */
+	options_app_name(&options, name);
+	const char *app = options_notebook(&options) ? name : options.app;
 	const char *restart = env_get(launch->environment, "SLURM_RESTART_COUNT");
 	const struct passwd *user = getpwuid(getuid());
 	unsigned long restarts = 0;
@@ -115,7 +119,7 @@ static int begin_record(struct launch *launch)
 						   : session_now();
 	session->phases[PHASE_LAUNCHED] = session_now();
 	if (session_set(&session->job_id, launch->job_id) < 0 ||
-	    session_set(&session->app, options.app) < 0 ||
+	    session_set(&session->app, app) < 0 ||
 	    session_set(&session->user, user ? user->pw_name : NULL) < 0 ||
 	    session_set(&session->cluster, env_get(launch->environment, "SLURM_CLUSTER_NAME")) <
 		    0 ||
@@ -141,6 +145,17 @@ static int is_running(struct launch *launch)
 	return launch->lock_fd < 0 && errno == EWOULDBLOCK;
 }
 
+/* On srun's stdin, which it broadcasts. */
+static int tell_agents(const struct launch *launch, const struct rendezvous *message)
+{
+	if (message->kind == RENDEZVOUS_TREE)
+		return rendezvous_send_tree(launch->to_srun, message->span);
+	if (message->kind == RENDEZVOUS_BRANCH)
+		return rendezvous_send_branch(launch->to_srun, message->rank, message->endpoint,
+					      message->key);
+	return rendezvous_send_endpoint(launch->to_srun, message->endpoint, message->key);
+}
+
 static void head_says(char *line, void *arg)
 {
 	struct launch *launch = arg;
@@ -163,7 +178,7 @@ static void head_says(char *line, void *arg)
 	}
 	if (launch->to_srun < 0)
 		return;
-	if (rendezvous_send_endpoint(launch->to_srun, message.endpoint, message.key) < 0)
+	if (tell_agents(launch, &message) < 0)
 		session_log_line(launch->log, LOG_ERROR, "launch", "srun's stdin: %s",
 				 strerror(errno));
 }

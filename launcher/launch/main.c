@@ -10,6 +10,7 @@
 
 #include "common/options.h"
 #include "launcher/launch/launch.h"
+#include "launcher/notebook.h"
 #include "launcher/request.h"
 #include "launcher/settings.h"
 
@@ -21,20 +22,36 @@ static int usage(const char *complaint)
 		"jupyter-launch: %s\n"
 		"usage: jupyter-launch --options=OPTIONS [--config=FILE] [--triggered=TIME]\n"
 		"       jupyter-launch [--check-app=NAME] [--check-workers=KIND[:N][,...]] "
-		"[--config=FILE]\n"
+		"[--check-notebook=OPTIONS]\n"
+		"           [--config=FILE]\n"
 		"Started by the plugin and by `sjupyter start`, not by hand.\n",
 		complaint);
 	return EXIT_USAGE;
 }
 
+/* The directory in which we run is that in which the job is submitted. */
+static int check_notebook(const char *encoded, struct reason *reason)
+{
+	struct options options;
+
+	options_init(&options);
+	int rc = options_decode(encoded, &options, reason);
+	if (rc == 0 && options_notebook(&options))
+		rc = notebook_check(&options, NULL, reason);
+	options_clear(&options);
+	return rc;
+}
+
 /* For the plugin: 0 when all of it is known; else 2 and one line on stdout that says what is.
  */
-static int check(const char *app, const char *workers, const char *config)
+static int check(const char *app, const char *workers, const char *run, const char *config)
 {
 	struct reason reason;
 	struct settings *settings = settings_load(config, &reason);
 	int rc = settings ? request_check(settings, app, workers, &reason) : -1;
 
+	if (rc == 0 && run)
+		rc = check_notebook(run, &reason);
 	settings_destroy(settings);
 	if (rc == 0)
 		return 0;
@@ -50,11 +67,12 @@ int main(int argc, char *argv[])
 					      {"task", required_argument, NULL, 'p'},
 					      {"check-app", required_argument, NULL, 'a'},
 					      {"check-workers", required_argument, NULL, 'w'},
+					      {"check-notebook", required_argument, NULL, 'n'},
 					      {NULL, 0, NULL, 0}};
 	struct launch_options launch = {0};
 	struct options options;
 	struct reason reason;
-	const char *app = NULL, *workers = NULL;
+	const char *app = NULL, *workers = NULL, *run = NULL;
 	int word;
 
 	opterr = 0;
@@ -78,14 +96,17 @@ int main(int argc, char *argv[])
 		case 'w':
 			workers = optarg;
 			break;
+		case 'n':
+			run = optarg;
+			break;
 		default:
 			return usage("an argument is not known");
 		}
 	}
 	if (optind < argc)
 		return usage("an argument is not known");
-	if (app || workers)
-		return check(app, workers, launch.config);
+	if (app || workers || run)
+		return check(app, workers, run, launch.config);
 	if (!launch.options)
 		return usage("--options is missing");
 	options_init(&options);

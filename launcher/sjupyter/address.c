@@ -116,6 +116,11 @@ char *address_of(const struct session *session, int state_fd, struct reason *rea
 {
 	char *token, *whole;
 
+	if (session->notebook) {
+		reason_set(reason, "the session executes a notebook and has no URL: `sjupyter "
+				   "status` shows how far it is");
+		return NULL;
+	}
 	if (!session->url) {
 		reason_set(reason, "the session has no URL yet");
 		return NULL;
@@ -183,6 +188,13 @@ int address_print(const struct session *session, int state_fd, struct reason *re
 {
 	char *whole, *token;
 
+	if (session->notebook) {
+		bool is_over = session_state_final(session->state);
+		printf("%s %s, the result %s %s\n", is_over ? "executed" : "executing",
+		       session->notebook, is_over ? "is in" : "goes to",
+		       session->output ? session->output : "a file");
+		return 0;
+	}
 	/* A job's output is no place for a token. */
 	if (is_in_step() && !isatty(STDOUT_FILENO) && session->url) {
 		printf("%s\n`sjupyter url %s` shows it whole\n", session->url, session->job_id);
@@ -192,7 +204,9 @@ int address_print(const struct session *session, int state_fd, struct reason *re
 		return -1;
 	printf("%s\n", whole);
 	token = address_token(state_fd, NULL);
-	print_way(session, token);
+	/* One behind a hub's login is reached by the hub alone. */
+	if (token || !session->hub_mode)
+		print_way(session, token);
 	address_free(token);
 	address_free(whole);
 	return 0;

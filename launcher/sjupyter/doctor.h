@@ -23,6 +23,9 @@ void doctor_job(struct checks *checks, const char *config, char *const srun_opti
 /* In that job: the body of the task. */
 void doctor_node(struct checks *checks, const char *config, const char *nonce);
 
+/* On the node: whether what the kinds of workers run is there, in Python its modules. */
+void doctor_check_kinds(struct checks *checks, const struct settings *settings);
+
 /* Shared by here and node: */
 
 /* Loads the settings and says so; NULL when that failed. */
@@ -30,6 +33,8 @@ struct settings *doctor_check_config(struct checks *checks, const char *config,
 				     const char *what);
 void doctor_check_programs(struct checks *checks, const char *what);
 void doctor_check_munge(struct checks *checks, const char *what);
+/* The JupyterHub that sessions are told to, and whether it hears them. */
+void doctor_check_hub(struct checks *checks, const struct settings *settings, const char *what);
 
 /* The directory of all sessions, made when it is missing; an fd, or -1 and a reason. */
 int doctor_open_state(struct reason *reason);

@@ -203,9 +203,14 @@ static void check_state(struct checks *checks)
 
 void doctor_here(struct checks *checks, const char *config)
 {
+	struct settings *settings;
+
 	check_plugin(checks);
-	settings_destroy(doctor_check_config(checks, config, "config on this host"));
+	settings = doctor_check_config(checks, config, "config on this host");
 	doctor_check_programs(checks, "programs on this host");
 	doctor_check_munge(checks, "munge on this host");
 	check_state(checks);
+	if (settings)
+		doctor_check_hub(checks, settings, "JupyterHub from this host");
+	settings_destroy(settings);
 }

@@ -199,6 +199,8 @@ void doctor_node(struct checks *checks, const char *config, const char *nonce)
 	if (settings) {
 		check_tmpdir(checks, settings);
 		check_apps(checks, settings);
+		doctor_check_kinds(checks, settings);
+		doctor_check_hub(checks, settings, "JupyterHub from the node");
 	}
 	check_home(checks, nonce);
 	check_srun(checks, node);

@@ -22,9 +22,9 @@ enum {
 };
 
 int kernel_file_listen(const struct runtime_dir *dir, struct tunnel_client *client,
-		       struct reason *reason)
+		       unsigned number, struct reason *reason)
 {
-	char path[KERNEL_FILE_PATH_MAX];
+	char path[KERNEL_FILE_PATH_MAX], way[TUNNEL_NAME_MAX];
 	const char *name;
 
 	/* jupyter_client: ipc://IP-PORT. */
@@ -33,7 +33,12 @@ int kernel_file_listen(const struct runtime_dir *dir, struct tunnel_client *clie
 		name = strrchr(path, '/') + 1;
 		if (faccessat(dir->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
-		if (tunnel_client_listen(client, kernel_file_sockets[i], path, reason) < 0)
+		/* As the head names them: head/kernel_host.c. */
+		if (number > 1)
+			snprintf(way, sizeof(way), "%s-%u", kernel_file_sockets[i], number);
+		else
+			snprintf(way, sizeof(way), "%s", kernel_file_sockets[i]);
+		if (tunnel_client_listen(client, way, path, reason) < 0)
 			return -1;
 	}
 	return 0;

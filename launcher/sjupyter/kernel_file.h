@@ -19,10 +19,11 @@ extern const char *const kernel_file_sockets[KERNEL_FILE_SOCKETS];
 /* Bytes of a path in a runtime directory, NUL included. */
 enum { KERNEL_FILE_PATH_MAX = 128 };
 
-/* Listens at the five sockets, those of them that are not there (any more): jupyter_client
- * removes a kernel's before it is started again.  0, or -1 with a reason. */
+/* Listens at the five sockets of the session's kernel of that number, those of them that are
+ * not there (any more): jupyter_client removes a kernel's before it is started again.  0, or -1
+ * with a reason. */
 int kernel_file_listen(const struct runtime_dir *dir, struct tunnel_client *client,
-		       struct reason *reason);
+		       unsigned number, struct reason *reason);
 
 /*
  * Writes the file, 0600, from the head's answer to {"connection": {}}, which is checked.  0 and

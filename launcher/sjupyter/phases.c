@@ -9,7 +9,9 @@
 const char *phases_words(const struct session *session, enum session_phase phase,
 			 char text[PHASES_TEXT_MAX])
 {
-	const char *app = session->app ? session->app : "the server";
+	const char *app = session->notebook ? "the notebook's kernel"
+			  : session->app    ? session->app
+					    : "the server";
 	const char *node = session->head_node ? session->head_node : "the first node";
 
 	switch (phase) {
@@ -22,6 +24,8 @@ const char *phases_words(const struct session *session, enum session_phase phase
 	case PHASE_HEAD:
 		snprintf(text, PHASES_TEXT_MAX, "%s holds %s port %u", node,
 			 session->ip ? session->ip : "its address", session->port);
+		if (session->notebook)
+			snprintf(text, PHASES_TEXT_MAX, "the head is on %s", node);
 		break;
 	case PHASE_NODES:
 		snprintf(text, PHASES_TEXT_MAX, "agents of all %zu nodes are there",

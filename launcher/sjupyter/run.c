@@ -116,6 +116,12 @@ static int succeed(struct run_view *view, const struct session *session, bool js
 		output_error("%s", reason.text);
 		return COMMAND_FAILED;
 	}
+	if (session->notebook) {
+		printf("The job goes on without this command: `sjupyter wait %s` waits for the "
+		       "notebook's end.\n",
+		       view->job_id);
+		return COMMAND_OK;
+	}
 	printf("\nThe job goes on without this command: `sjupyter url %s` shows this again,\n"
 	       "`sjupyter stop %s` ends the session.\n",
 	       view->job_id, view->job_id);
@@ -156,7 +162,11 @@ static int follow_job(const char *job_id, bool json)
 			code = ready_show(session, &follow.filter, &view.progress, &view.told);
 		break;
 	case FOLLOW_FINAL:
-		code = fail(&view, session, NULL);
+		/* A short notebook has got to its end already. */
+		if (session->notebook && session->state == SESSION_ENDED)
+			code = succeed(&view, session, json);
+		else
+			code = fail(&view, session, NULL);
 		break;
 	case FOLLOW_STOPPED:
 		code = view.is_array

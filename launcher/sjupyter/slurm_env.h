@@ -16,6 +16,9 @@
 /* The encoded options, set by the plugin: spank/inherited.h. */
 #define SLURM_ENV_SESSION_OPTIONS "JUPYTER_SESSION_OPTIONS"
 
+/* All parameters of a notebook, encoded, likewise. */
+#define SLURM_ENV_PARAMS "SLURM_JUPYTER_PARAMS"
+
 /*
  * For squeue, scontrol and scancel: without the variables that change what they do or print,
  * with times as unix seconds.  NULL with ENOMEM.

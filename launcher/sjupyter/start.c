@@ -92,6 +92,10 @@ static int judge(enum follow_end end, struct view *view, const struct session *s
 		fd_close(&fd);
 		return code;
 	case FOLLOW_FINAL:
+		/* A short notebook has got to its end already. */
+		if (session->notebook && session->state == SESSION_ENDED)
+			return address_print(session, -1, &why) == 0 ? COMMAND_OK
+								     : COMMAND_FAILED;
 		output_error("the session %s: %s",
 			     session->state == SESSION_FAILED ? "has failed" : "has ended",
 			     session->reason ? session->reason : "no reason is known");

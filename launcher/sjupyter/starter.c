@@ -14,6 +14,7 @@
 #include "common/env.h"
 #include "common/fd.h"
 #include "common/statedir.h"
+#include "launcher/notebook.h"
 #include "launcher/request.h"
 #include "launcher/settings.h"
 #include "launcher/sjupyter/address.h"
@@ -82,18 +83,29 @@ out:
 	return running;
 }
 
+/* What the job was submitted with is relative to where that was. */
+static int check_notebook(const struct starter *starter, struct reason *reason)
+{
+	extern char **environ;
+	struct env *environment = starter->other ? NULL : env_create(environ);
+	int rc = notebook_check(starter->options, environment, reason);
+
+	env_destroy(environment);
+	return rc;
+}
+
 int starter_check(const struct starter *starter, struct reason *reason)
 {
 	char app[OPTIONS_NAME_MAX];
 	struct settings *settings;
 
-	if (options_unbuilt(starter->options, reason) < 0)
-		return -1;
 	if (!(settings = settings_load(starter->config, reason)))
 		return -1;
 	options_app_name(starter->options, app);
 	int rc = request_check(settings, app, starter->options->workers, reason);
 	settings_destroy(settings);
+	if (rc == 0 && options_notebook(starter->options))
+		rc = check_notebook(starter, reason);
 	return rc;
 }
 

@@ -106,6 +106,22 @@ static void print_nodes(const struct session *session)
 	putchar('\n');
 }
 
+/* Those that can be reached by `sjupyter kernel --number`, and who has been there. */
+static void print_kernels(const struct session *session)
+{
+	const char *name = "kernels";
+
+	if (session_state_final(session->state))
+		return;
+	for (size_t i = 0; i < session->kernel_count; i++) {
+		const struct session_kernel *kernel = &session->kernels[i];
+
+		print_name(name);
+		printf("%u: %s, %s\n", kernel->number, kernel->name, kernel->state);
+		name = "";
+	}
+}
+
 static void print_phases(const struct session *session)
 {
 	char words[PHASES_TEXT_MAX], span[OUTPUT_TIME_MAX];
@@ -119,6 +135,20 @@ static void print_phases(const struct session *session)
 		       phases_words(session, phase, words));
 		name = "";
 	}
+}
+
+/* What the JupyterHub knows of it that it is told to. */
+static void print_hub(const struct session *session)
+{
+	if (!session->hub_state)
+		return;
+	print_name("hub");
+	printf("%s", session->hub_state);
+	if (session->hub_url)
+		printf(", %s", session->hub_url);
+	if (session->hub_reason)
+		printf(": %s", session->hub_reason);
+	putchar('\n');
 }
 
 /* Why it waits, and until when. */
@@ -156,10 +186,27 @@ static void print_session(const struct status *status)
 		print_pending(&status->job);
 	print_nodes(session);
 	workers_view_print(session, "workers", NAME_WIDTH);
+	print_kernels(session);
+	if (session->notebook) {
+		print_name("notebook");
+		printf("%s\n", session->notebook);
+	}
+	if (session->cell) {
+		print_name("cell");
+		printf("%u of %u\n", session->cell, session->cells);
+	}
+	if (session->output) {
+		print_name("result");
+		printf("%s\n", session->output);
+	}
 	if (session->url && !session_state_final(session->state)) {
 		print_name("url");
-		printf("%s  (`sjupyter url %s` shows it whole)\n", session->url, name);
+		if (session->hub_mode)
+			printf("%s\n", session->url);
+		else
+			printf("%s  (`sjupyter url %s` shows it whole)\n", session->url, name);
 	}
+	print_hub(session);
 	print_phases(session);
 	if (session->server_restarts) {
 		print_name("restarts");

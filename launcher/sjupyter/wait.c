@@ -119,8 +119,14 @@ static int wait_for(struct wait *wait)
 	struct session *session = NULL;
 	struct reason reason = {.text = ""};
 
-	if (wait->own && !can_have_record(wait))
-		return wait->ready ? COMMAND_FAILED : wait_for_step(wait);
+	if (wait->own && !can_have_record(wait)) {
+		int step_code = wait->ready ? COMMAND_FAILED : wait_for_step(wait);
+		if (step_code != COMMAND_OK || !options_notebook(&wait->options))
+			return step_code;
+		output_error("without a record it is not known whether the notebook has "
+			     "failed: the job's output says so");
+		return COMMAND_FAILED;
+	}
 	int code = wait_begin(wait, &follow.filter, &follow.record_ms);
 
 	if (code != COMMAND_OK)

@@ -2,11 +2,14 @@
 /* See wanted.h. */
 #include "launcher/sjupyter/wanted.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/notebook.h"
 #include "launcher/sjupyter/slurm_env.h"
 
 enum { VARIABLE_MAX = sizeof(SLURM_ENV_JOB_OPTION) + OPTIONS_NAME_MAX };
@@ -21,6 +24,42 @@ static const char *variable(const char *prefix, const char *option)
 		if (*c == '-')
 			*c = '_';
 	return getenv(name);
+}
+
+/* In the place of the one that Slurm hands on of a repeated option. */
+static int take_params(struct options *options, struct reason *reason)
+{
+	const char *encoded = getenv(SLURM_ENV_PARAMS);
+	struct options params;
+
+	if (!encoded)
+		return 0;
+	if (options_decode(encoded, &params, reason) < 0)
+		return reason_prefix(reason, SLURM_ENV_PARAMS);
+	free(options->params);
+	options->params = params.params;
+	params.params = NULL;
+	options_clear(&params);
+	return 0;
+}
+
+/* A path that is given here is relative to here, wherever the job was submitted: 0, with *whole
+ * for the caller to free, NULL where it is absolute or none. */
+static int make_absolute(const char *name, const char *value, char **whole)
+{
+	bool is_run = !strcmp(name, "jupyter") && value && !strncmp(value, "run:", 4);
+	const char *path = is_run ? value + 4 : value;
+	char *absolute;
+
+	*whole = NULL;
+	if ((!is_run && strcmp(name, "jupyter-output") != 0) || !path || !*path || *path == '/')
+		return 0;
+	if (!(absolute = notebook_path(path, NULL)))
+		return -1;
+	if (asprintf(whole, "%s%s", is_run ? "run:" : "", absolute) < 0)
+		*whole = NULL;
+	free(absolute);
+	return *whole ? 0 : -1;
 }
 
 int wanted_take(struct options *options, struct reason *reason)
@@ -44,6 +83,8 @@ int wanted_take(struct options *options, struct reason *reason)
 			return reason_prefix(reason, "the job's environment");
 		found = 1;
 	}
+	if (take_params(options, reason) < 0)
+		return -1;
 	return found;
 }
 
@@ -71,5 +112,14 @@ struct option *wanted_words(const struct option *own)
 
 int wanted_set(struct options *options, int word, const char *value, struct reason *reason)
 {
-	return options_set(options, options_table[word - WANTED_FIRST].name, value, reason);
+	const char *name = options_table[word - WANTED_FIRST].name;
+	char *whole;
+
+	if (make_absolute(name, value, &whole) < 0)
+		return reason_set(reason, "--%s: %s", name, strerror(errno));
+	int rc = options_set(options, name, whole ? whole : value, reason);
+	int error = errno;
+	free(whole);
+	errno = error;
+	return rc;
 }

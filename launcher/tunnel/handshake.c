@@ -8,7 +8,7 @@
 
 /* What each use of BLAKE2b is for goes into its input, so that no value of one use is one of
  * another.  The first is a key and has at least crypto_generichash_KEYBYTES_MIN bytes. */
-static const char TOKEN_USE[] = "spank-jupyter tunnel 1";
+static const char TOKEN_USE[] = "spank-jupyter tunnel 2";
 static const char HELLO_USE[] = "hello";
 static const char SECRET_USE[] = "secret";
 static const char ANSWER_USE[] = "answer";
@@ -21,14 +21,17 @@ _Static_assert(sizeof(KDF_USE) - 1 == crypto_kdf_CONTEXTBYTES, "a context");
 _Static_assert(HANDSHAKE_KEY_SIZE == crypto_scalarmult_BYTES &&
 		       HANDSHAKE_KEY_SIZE == crypto_scalarmult_SCALARBYTES &&
 		       HANDSHAKE_KEY_SIZE == crypto_kdf_KEYBYTES &&
-		       HANDSHAKE_KEY_SIZE == crypto_secretstream_xchacha20poly1305_KEYBYTES,
+		       (int) HANDSHAKE_KEY_SIZE == (int) CIPHER_KEY_SIZE,
 	       "one size");
 
-/* What both ends have said: magic and the two public keys. */
+/* What both ends have said: magic, and of each the public key and a byte about ciphers. */
 enum {
 	SAID_CLIENT = HANDSHAKE_MAGIC_SIZE,
-	SAID_SERVER = SAID_CLIENT + HANDSHAKE_KEY_SIZE,
-	SAID_SIZE = SAID_SERVER + HANDSHAKE_KEY_SIZE
+	SAID_OFFER = SAID_CLIENT + HANDSHAKE_KEY_SIZE,
+	SAID_SERVER = SAID_OFFER + 1,
+	SAID_CHOICE = SAID_SERVER + HANDSHAKE_KEY_SIZE,
+	SAID_SIZE = SAID_CHOICE + 1,
+	ANSWER_TAG = SAID_SIZE - SAID_SERVER
 };
 
 int handshake_token_set(struct handshake_token *token, const char *text, size_t size)
@@ -78,6 +81,7 @@ static int derive(const struct handshake_token *token, const uint8_t own[HANDSHA
 		return -1;
 	}
 	memcpy(in + HANDSHAKE_KEY_SIZE, said, SAID_SIZE);
+	keys->suite = (enum cipher_suite) said[SAID_CHOICE];
 	make_tag(key, token->key, SECRET_USE, in, sizeof(in));
 	crypto_kdf_derive_from_key(keys->to_server, HANDSHAKE_KEY_SIZE, TO_SERVER, KDF_USE,
 				   key);
@@ -90,17 +94,19 @@ static int derive(const struct handshake_token *token, const uint8_t own[HANDSHA
 }
 
 void handshake_begin(struct handshake *handshake, const struct handshake_token *token,
-		     handshake_random *random, void *arg)
+		     unsigned suites, handshake_random *random, void *arg)
 {
 	uint8_t *hello = handshake->hello;
 
 	random(handshake->secret, arg);
 	memcpy(hello, HANDSHAKE_MAGIC, HANDSHAKE_MAGIC_SIZE);
-	crypto_scalarmult_base(hello + HANDSHAKE_MAGIC_SIZE, handshake->secret);
+	crypto_scalarmult_base(hello + SAID_CLIENT, handshake->secret);
+	hello[SAID_OFFER] = (uint8_t) suites;
+	handshake->suites = suites;
 	make_tag(hello + SAID_SERVER, token->key, HELLO_USE, hello, SAID_SERVER);
 }
 
-int handshake_answer(const struct handshake_token *token,
+int handshake_answer(const struct handshake_token *token, unsigned suites,
 		     const uint8_t hello[HANDSHAKE_HELLO_SIZE], handshake_random *random,
 		     void *arg, uint8_t answer[HANDSHAKE_ANSWER_SIZE],
 		     struct handshake_keys *keys)
@@ -119,13 +125,18 @@ int handshake_answer(const struct handshake_token *token,
 		errno = EACCES;
 		return -1;
 	}
+	if (!(suites & hello[SAID_OFFER])) {
+		errno = EINVAL;
+		return -1;
+	}
 	random(secret, arg);
 	memcpy(said, hello, SAID_SERVER);
 	crypto_scalarmult_base(said + SAID_SERVER, secret);
+	said[SAID_CHOICE] = (uint8_t) cipher_best(suites & hello[SAID_OFFER]);
 	rc = derive(token, secret, hello + SAID_CLIENT, said, &made, answer_key);
 	if (rc == 0) {
-		memcpy(answer, said + SAID_SERVER, HANDSHAKE_KEY_SIZE);
-		make_tag(answer + HANDSHAKE_KEY_SIZE, answer_key, ANSWER_USE, said, SAID_SIZE);
+		memcpy(answer, said + SAID_SERVER, ANSWER_TAG);
+		make_tag(answer + ANSWER_TAG, answer_key, ANSWER_USE, said, SAID_SIZE);
 		*keys = made;
 	}
 	sodium_memzero(secret, sizeof(secret));
@@ -142,11 +153,14 @@ int handshake_finish(struct handshake *handshake, const struct handshake_token *
 	int rc;
 
 	memcpy(said, handshake->hello, SAID_SERVER);
-	memcpy(said + SAID_SERVER, answer, HANDSHAKE_KEY_SIZE);
+	memcpy(said + SAID_SERVER, answer, ANSWER_TAG);
 	rc = derive(token, handshake->secret, answer, said, &made, answer_key);
 	if (rc == 0) {
 		make_tag(tag, answer_key, ANSWER_USE, said, SAID_SIZE);
-		if (sodium_memcmp(tag, answer + HANDSHAKE_KEY_SIZE, sizeof(tag)) == 0) {
+		if (sodium_memcmp(tag, answer + ANSWER_TAG, sizeof(tag)) == 0 &&
+		    (said[SAID_CHOICE] == CIPHER_CHACHA20_POLY1305 ||
+		     said[SAID_CHOICE] == CIPHER_AES_256_GCM) &&
+		    (said[SAID_CHOICE] & handshake->suites)) {
 			*keys = made;
 		} else {
 			errno = EACCES;

@@ -5,12 +5,13 @@
  *
  * Both sockets are watched edge-triggered.  What a socket would not take stays with its
  * direction, and nothing more is read for it until that has gone: that is the backpressure.
- * What is carried in one go lies in buffers that all links share, so that a link at rest has
- * its sockets and keys and nothing else.
+ * What is carried in one go lies in a buffer that all links share, and is sealed and opened
+ * where it lies, so that a link at rest has its sockets and keys and nothing else.
  */
 #include "launcher/tunnel/link.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,9 +21,9 @@
 #include "launcher/tunnel/tcp.h"
 
 enum {
-	/* Read from the encrypted socket at once.  Of a frame that is not whole yet the
-	 * beginning is copied aside and back, at most a quarter of this. */
-	CIPHER_ROOM = 4 * STREAM_FRAME_MAX,
+	/* The buffer: what is read from the encrypted socket at once.  Of a frame that is not
+	 * whole yet the beginning is copied aside and back, at most a quarter of this. */
+	BUFFER_ROOM = 4 * STREAM_FRAME_MAX,
 	/* Carried in one go before other links get their turn. */
 	TURN_BYTES = 1 << 20
 };
@@ -46,8 +47,7 @@ struct rest {
 struct link {
 	struct link_shared *shared;
 	struct end plain, cipher;
-	struct stream_in in;
-	struct stream_out out;
+	struct stream in, out;
 	struct rest sealed; /* for the encrypted socket */
 	struct rest opened; /* for the plain one */
 	struct rest held;   /* from the encrypted one, not opened yet */
@@ -69,24 +69,19 @@ int link_shared_init(struct link_shared *shared, struct loop *loop)
 {
 	*shared = (struct link_shared){
 		.loop = loop,
-		.cipher = malloc(CIPHER_ROOM),
-		.plain = malloc(STREAM_PLAIN_MAX),
+		.buffer = malloc(BUFFER_ROOM),
 	};
-	if (shared->cipher && shared->plain)
-		return 0;
-	link_shared_clear(shared);
-	return -1;
+	return shared->buffer ? 0 : -1;
 }
 
 void link_shared_clear(struct link_shared *shared)
 {
 	int error = errno;
 
-	if (shared->plain)
-		sodium_memzero(shared->plain, STREAM_PLAIN_MAX);
-	free(shared->plain);
-	free(shared->cipher);
-	shared->plain = shared->cipher = NULL;
+	if (shared->buffer)
+		sodium_memzero(shared->buffer, BUFFER_ROOM);
+	free(shared->buffer);
+	shared->buffer = NULL;
 	errno = error;
 }
 
@@ -182,16 +177,22 @@ static enum outcome yield_turn(struct link *link, struct end *end)
 
 /* From plain to encrypted. */
 
+/* What is in the buffer, behind the room for its length. */
 static enum outcome seal(struct link *link, size_t size, bool last)
 {
 	struct link_shared *shared = link->shared;
-	size_t sealed = stream_out_frame(&link->out, shared->plain, size, last, shared->cipher);
-	ssize_t sent = end_send(&link->cipher, shared->cipher, sealed);
+	size_t sealed = stream_out_frame(&link->out, shared->buffer, size, last);
+	ssize_t sent;
 
+	if (sealed == 0) {
+		reason_set(&link->reason, "the tunnel cannot encrypt");
+		return FAILED;
+	}
+	sent = end_send(&link->cipher, shared->buffer, sealed);
 	if (sent < 0)
 		return failed(link, "the tunnel's connection");
 	count(link, &shared->bytes_sealed, size);
-	if (rest_keep(&link->sealed, shared->cipher + sent, sealed - (size_t) sent) < 0)
+	if (rest_keep(&link->sealed, shared->buffer + sent, sealed - (size_t) sent) < 0)
 		return failed(link, "the tunnel");
 	return CARRIED;
 }
@@ -217,7 +218,8 @@ static enum outcome seal_turn(struct link *link)
 			break;
 		if (carried >= TURN_BYTES)
 			return yield_turn(link, &link->plain);
-		ssize_t n = end_receive(&link->plain, link->shared->plain, STREAM_PLAIN_MAX);
+		ssize_t n = end_receive(&link->plain, link->shared->buffer + STREAM_LENGTH_SIZE,
+					STREAM_PLAIN_MAX);
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0)
@@ -279,20 +281,18 @@ static enum outcome open_frames(struct link *link, size_t size, size_t *at)
 	ssize_t taken;
 
 	while (outcome == CARRIED && !link->opened.bytes && *at < size) {
-		bool was_begun = link->in.begun;
+		uint8_t *plain;
 		size_t plain_size;
 
-		taken = stream_in_take(&link->in, shared->cipher + *at, size - *at,
-				       shared->plain, &plain_size);
+		taken = stream_in_take(&link->in, shared->buffer + *at, size - *at, &plain,
+				       &plain_size);
 		if (taken < 0)
 			return failed(link, "the tunnel's connection was tampered with");
 		if (taken == 0)
 			break;
 		*at += (size_t) taken;
-		if (!was_begun)
-			continue;
-		outcome = link->is_open ? hand_on(link, shared->plain, plain_size)
-					: take_word(link, shared->plain, plain_size);
+		outcome = link->is_open ? hand_on(link, plain, plain_size)
+					: take_word(link, plain, plain_size);
 	}
 	return outcome;
 }
@@ -304,7 +304,7 @@ static bool read_more(struct link *link, size_t *size, enum outcome *outcome)
 
 	if (!link->cipher.readable)
 		return false;
-	n = end_receive(&link->cipher, link->shared->cipher + *size, CIPHER_ROOM - *size);
+	n = end_receive(&link->cipher, link->shared->buffer + *size, BUFFER_ROOM - *size);
 	if (n > 0) {
 		*size += (size_t) n;
 		return true;
@@ -321,7 +321,7 @@ static bool read_more(struct link *link, size_t *size, enum outcome *outcome)
 /* With the bytes that were held in the shared buffer. */
 static enum outcome open_all(struct link *link, size_t *size)
 {
-	uint8_t *bytes = link->shared->cipher;
+	uint8_t *bytes = link->shared->buffer;
 	size_t carried = 0;
 	enum outcome outcome;
 
@@ -353,7 +353,7 @@ static enum outcome open_turn(struct link *link)
 	if (link->opened.bytes)
 		return CARRIED;
 	if (size > 0)
-		memcpy(link->shared->cipher, link->held.bytes, size);
+		memcpy(link->shared->buffer, link->held.bytes, size);
 	rest_free(&link->held);
 	outcome = open_all(link, &size);
 	if (outcome != CARRIED)
@@ -362,7 +362,7 @@ static enum outcome open_turn(struct link *link)
 		errno = EBADMSG;
 		return failed(link, "the tunnel's connection was tampered with");
 	}
-	if (rest_keep(&link->held, link->shared->cipher, size) < 0)
+	if (rest_keep(&link->held, link->shared->buffer, size) < 0)
 		return failed(link, "the tunnel");
 	if (link->in.ended && !link->opened.bytes) {
 		if (!link->deaf)
@@ -492,8 +492,8 @@ void link_destroy(struct link *link)
 	rest_free(&link->sealed);
 	rest_free(&link->opened);
 	rest_free(&link->held);
-	stream_in_clear(&link->in);
-	stream_out_clear(&link->out);
+	stream_clear(&link->in);
+	stream_clear(&link->out);
 	free(link);
 	errno = error;
 }

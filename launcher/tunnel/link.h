@@ -23,16 +23,16 @@ enum {
 	TUNNEL_REFUSAL_MAX = 256
 };
 
-/* What the links of one end share: buffers for what is carried at once, and counts. */
+/* What the links of one end share: a buffer for what is carried at once, and counts. */
 struct link_shared {
 	struct loop *loop;
 	uint64_t bytes_sealed, bytes_opened; /* of content */
 	int64_t last_activity_ms;
-	uint8_t *cipher, *plain;
+	uint8_t *buffer;
 };
 /* 0 or -1 with errno. */
 int link_shared_init(struct link_shared *shared, struct loop *loop);
-void link_shared_clear(struct link_shared *shared); /* wipes them */
+void link_shared_clear(struct link_shared *shared); /* wipes it */
 
 struct link;
 
@@ -42,8 +42,8 @@ typedef void link_callback(const struct reason *reason, void *arg);
 
 struct link_options {
 	int plain_fd, cipher_fd; /* non-blocking, connected; taken, not on failure */
-	struct stream_in *in;	 /* copied; the caller wipes his */
-	struct stream_out *out;	 /* likewise */
+	struct stream *in;	 /* copied; the caller wipes his */
+	struct stream *out;	 /* likewise */
 	const uint8_t *first;	 /* sealed already: goes out first */
 	size_t first_size;	 /* at most STREAM_FRAME_MAX */
 	bool is_client;		 /* the first frame that comes is the server's word */

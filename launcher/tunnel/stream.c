@@ -3,54 +3,56 @@
 #include "launcher/tunnel/stream.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <string.h>
 
-_Static_assert((int) STREAM_HEADER_SIZE ==
-		       (int) crypto_secretstream_xchacha20poly1305_HEADERBYTES,
-	       "as libsodium has it");
-_Static_assert((int) STREAM_EXTRA_SIZE == (int) crypto_secretstream_xchacha20poly1305_ABYTES,
-	       "as libsodium has it");
-_Static_assert(STREAM_FRAME_MAX - STREAM_LENGTH_SIZE <= UINT16_MAX, "two bytes are enough");
+enum { MESSAGE, LAST }; /* a frame's first byte */
 
-void stream_out_begin(struct stream_out *out, const uint8_t key[HANDSHAKE_KEY_SIZE],
-		      uint8_t header[STREAM_HEADER_SIZE])
+_Static_assert(STREAM_FRAME_MAX < 1 << 24, "three bytes are enough");
+
+void stream_begin(struct stream *stream, enum cipher_suite suite,
+		  const uint8_t key[CIPHER_KEY_SIZE])
 {
-	crypto_secretstream_xchacha20poly1305_init_push(&out->state, header, key);
-	out->ended = false;
+	*stream = (struct stream){.suite = suite};
+	memcpy(stream->key, key, CIPHER_KEY_SIZE);
 }
 
-size_t stream_out_frame(struct stream_out *out, const void *data, size_t size, bool last,
-			uint8_t *frame)
+/* Of the next frame. */
+static void make_nonce(const struct stream *stream, uint8_t nonce[CIPHER_NONCE_SIZE])
+{
+	memset(nonce, 0, CIPHER_NONCE_SIZE);
+	for (int i = 0; i < 8; i++)
+		nonce[CIPHER_NONCE_SIZE - 1 - i] = (uint8_t) (stream->frames >> 8 * i);
+}
+
+size_t stream_out_frame(struct stream *out, uint8_t *frame, size_t size, bool last)
 {
 	size_t length = size + STREAM_EXTRA_SIZE;
+	uint8_t nonce[CIPHER_NONCE_SIZE], *text = frame + STREAM_LENGTH_SIZE;
 
-	if (out->ended || size > STREAM_PLAIN_MAX)
+	if (out->ended || size > STREAM_PLAIN_MAX || out->frames == UINT64_MAX)
 		return 0;
-	frame[0] = (uint8_t) (length >> 8);
-	frame[1] = (uint8_t) length;
-	crypto_secretstream_xchacha20poly1305_push(
-		&out->state, frame + STREAM_LENGTH_SIZE, NULL, data, size, frame,
-		STREAM_LENGTH_SIZE,
-		last ? crypto_secretstream_xchacha20poly1305_TAG_FINAL
-		     : crypto_secretstream_xchacha20poly1305_TAG_MESSAGE);
+	frame[0] = last ? LAST : MESSAGE;
+	frame[1] = (uint8_t) (length >> 16);
+	frame[2] = (uint8_t) (length >> 8);
+	frame[3] = (uint8_t) length;
+	make_nonce(out, nonce);
+	/* Also when it fails: no number comes twice. */
+	out->frames++;
+	if (cipher_seal(out->suite, out->key, nonce, frame, STREAM_LENGTH_SIZE, text, size,
+			text + size) < 0)
+		return 0;
 	out->ended = last;
 	return STREAM_LENGTH_SIZE + length;
 }
 
-void stream_in_begin(struct stream_in *in, const uint8_t key[HANDSHAKE_KEY_SIZE])
+size_t stream_out_copy(struct stream *out, uint8_t *frame, const void *data, size_t size,
+		       bool last)
 {
-	memset(in, 0, sizeof(*in));
-	memcpy(in->key, key, HANDSHAKE_KEY_SIZE);
-}
-
-static ssize_t take_header(struct stream_in *in, const uint8_t *bytes, size_t size)
-{
-	if (size < STREAM_HEADER_SIZE)
+	if (size > STREAM_PLAIN_MAX)
 		return 0;
-	crypto_secretstream_xchacha20poly1305_init_pull(&in->state, bytes, in->key);
-	sodium_memzero(in->key, sizeof(in->key));
-	in->begun = true;
-	return STREAM_HEADER_SIZE;
+	memcpy(frame + STREAM_LENGTH_SIZE, data, size);
+	return stream_out_frame(out, frame, size, last);
 }
 
 static ssize_t bad(void)
@@ -59,43 +61,37 @@ static ssize_t bad(void)
 	return -1;
 }
 
-ssize_t stream_in_take(struct stream_in *in, const uint8_t *bytes, size_t size, uint8_t *plain,
+ssize_t stream_in_take(struct stream *in, uint8_t *bytes, size_t size, uint8_t **plain,
 		       size_t *plain_size)
 {
-	unsigned long long got = 0;
-	unsigned char tag = 0;
+	uint8_t nonce[CIPHER_NONCE_SIZE], *text = bytes + STREAM_LENGTH_SIZE;
 
+	*plain = text;
 	*plain_size = 0;
 	if (in->ended)
 		return size > 0 ? bad() : 0;
-	if (!in->begun)
-		return take_header(in, bytes, size);
 	if (size < STREAM_LENGTH_SIZE)
 		return 0;
-	size_t length = (size_t) bytes[0] << 8 | bytes[1];
+	size_t length = (size_t) bytes[1] << 16 | (size_t) bytes[2] << 8 | bytes[3];
 	/* Said before the frame is there, so that nobody waits for one that cannot be. */
-	if (length < STREAM_EXTRA_SIZE || length > STREAM_PLAIN_MAX + STREAM_EXTRA_SIZE)
+	if (bytes[0] > LAST || length < STREAM_EXTRA_SIZE ||
+	    length > STREAM_PLAIN_MAX + STREAM_EXTRA_SIZE || in->frames == UINT64_MAX)
 		return bad();
 	if (size < STREAM_LENGTH_SIZE + length)
 		return 0;
-	if (crypto_secretstream_xchacha20poly1305_pull(&in->state, plain, &got, &tag,
-						       bytes + STREAM_LENGTH_SIZE, length,
-						       bytes, STREAM_LENGTH_SIZE) != 0)
+	length -= STREAM_EXTRA_SIZE;
+	make_nonce(in, nonce);
+	in->frames++;
+	if (cipher_open(in->suite, in->key, nonce, bytes, STREAM_LENGTH_SIZE, text, length,
+			text + length) < 0)
 		return bad();
-	if (tag == crypto_secretstream_xchacha20poly1305_TAG_FINAL)
-		in->ended = true;
-	else if (tag != crypto_secretstream_xchacha20poly1305_TAG_MESSAGE)
-		return bad();
-	*plain_size = (size_t) got;
-	return (ssize_t) (STREAM_LENGTH_SIZE + length);
+	in->ended = bytes[0] == LAST;
+	*plain_size = length;
+	return (ssize_t) (STREAM_LENGTH_SIZE + length + STREAM_EXTRA_SIZE);
 }
 
-void stream_out_clear(struct stream_out *out)
+void stream_clear(struct stream *stream)
 {
-	sodium_memzero(out, sizeof(*out));
-}
-
-void stream_in_clear(struct stream_in *in)
-{
-	sodium_memzero(in, sizeof(*in));
+	sodium_memzero(stream, sizeof(*stream));
+	cipher_forget();
 }

@@ -7,6 +7,7 @@
 #include "launcher/tunnel/tunnel_client.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +19,15 @@
 
 #include "common/fd.h"
 #include "common/text.h"
+#include "launcher/tunnel/handshake.h"
 #include "launcher/tunnel/tcp.h"
 
 enum {
 	BACKLOG = 64,
 	TURN_CONNECTIONS = 16, /* accepted in one go before others get their turn */
 	ACCEPT_PAUSE_MS = 100, /* after descriptors or memory have run out */
-	/* The wish: header and a frame with the name. */
-	WISH_MAX = STREAM_HEADER_SIZE + STREAM_LENGTH_SIZE + STREAM_EXTRA_SIZE + TUNNEL_NAME_MAX
+	/* The wish: a frame with the name. */
+	WISH_MAX = STREAM_LENGTH_SIZE + STREAM_EXTRA_SIZE + TUNNEL_NAME_MAX
 };
 
 struct entrance {
@@ -146,8 +148,7 @@ static void handle_late(void *arg)
 /* The head is the session's: now the wish goes out, and the rest is the link's. */
 static void connection_link(struct connection *connection, const struct handshake_keys *keys)
 {
-	struct stream_in in;
-	struct stream_out out;
+	struct stream in, out;
 	uint8_t wish[WISH_MAX];
 	struct link_options options = {
 		.plain_fd = connection->plain_fd,
@@ -160,17 +161,16 @@ static void connection_link(struct connection *connection, const struct handshak
 		.arg = connection,
 	};
 
-	stream_in_begin(&in, keys->to_client);
-	stream_out_begin(&out, keys->to_server, wish);
-	options.first_size = STREAM_HEADER_SIZE +
-			     stream_out_frame(&out, connection->name, strlen(connection->name),
-					      false, wish + STREAM_HEADER_SIZE);
+	stream_begin(&in, keys->suite, keys->to_client);
+	stream_begin(&out, keys->suite, keys->to_server);
+	options.first_size =
+		stream_out_copy(&out, wish, connection->name, strlen(connection->name), false);
 	loop_fd_remove(connection->watch);
 	connection->watch = NULL;
 	connection->link = link_create(&connection->client->shared, &options);
 	int error = errno;
-	stream_in_clear(&in);
-	stream_out_clear(&out);
+	stream_clear(&in);
+	stream_clear(&out);
 	if (connection->link)
 		connection->fd = connection->plain_fd = -1;
 	else
@@ -227,7 +227,8 @@ static void send_hello(struct connection *connection)
 		return;
 	}
 	connection->connected = true;
-	handshake_begin(handshake, &connection->client->token, handshake_random_true, NULL);
+	handshake_begin(handshake, &connection->client->token, cipher_suites(),
+			handshake_random_true, NULL);
 	/* The first that goes out: what does not go at once never will. */
 	if (send(connection->fd, handshake->hello, sizeof(handshake->hello), MSG_NOSIGNAL) !=
 		    sizeof(handshake->hello) ||

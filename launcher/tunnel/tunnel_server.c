@@ -7,6 +7,7 @@
 #include "launcher/tunnel/tunnel_server.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,16 +17,16 @@
 
 #include "common/fd.h"
 #include "common/text.h"
+#include "launcher/tunnel/handshake.h"
 #include "launcher/tunnel/tcp.h"
 
 enum {
 	TURN_PEERS = 32,       /* accepted in one go before others get their turn */
 	ACCEPT_PAUSE_MS = 100, /* after descriptors or memory have run out */
-	/* The peer's first frame and what comes before it. */
-	WISH_LEAST = STREAM_HEADER_SIZE + STREAM_LENGTH_SIZE,
+	/* The peer's first frame. */
+	WISH_LEAST = STREAM_LENGTH_SIZE,
 	WISH_MAX = WISH_LEAST + STREAM_EXTRA_SIZE + TUNNEL_NAME_MAX - 1,
-	WORD_MAX = STREAM_HEADER_SIZE + STREAM_LENGTH_SIZE + STREAM_EXTRA_SIZE +
-		   TUNNEL_REFUSAL_MAX,
+	WORD_MAX = STREAM_LENGTH_SIZE + STREAM_EXTRA_SIZE + TUNNEL_REFUSAL_MAX,
 	BYTES_MAX = WISH_MAX > HANDSHAKE_HELLO_SIZE ? WISH_MAX : HANDSHAKE_HELLO_SIZE
 };
 
@@ -52,9 +53,7 @@ struct peer {
 	int64_t deadline; /* loop_now(), before STAGE_LINK */
 	uint8_t bytes[BYTES_MAX];
 	size_t have, need;
-	struct stream_in in;
-	struct stream_out out;
-	uint8_t header[STREAM_HEADER_SIZE];
+	struct stream in, out;
 	struct link *link;
 };
 
@@ -146,8 +145,8 @@ static void peer_free(struct peer *peer)
 	if (peer->fd >= 0)
 		tcp_reset(peer->fd);
 	fd_close(&peer->way_fd);
-	stream_in_clear(&peer->in);
-	stream_out_clear(&peer->out);
+	stream_clear(&peer->in);
+	stream_clear(&peer->out);
 	LIST_REMOVE(peer, link_entry);
 	free(peer);
 }
@@ -203,12 +202,10 @@ static void handle_end(const struct reason *reason, void *arg)
 	peer_end(arg);
 }
 
-/* Seals the word of the server behind its header. */
+/* Seals the word of the server: nothing, or why not. */
 static size_t make_word(struct peer *peer, const char *text, uint8_t word[WORD_MAX])
 {
-	memcpy(word, peer->header, STREAM_HEADER_SIZE);
-	return STREAM_HEADER_SIZE + stream_out_frame(&peer->out, text, strlen(text),
-						     *text != '\0', word + STREAM_HEADER_SIZE);
+	return stream_out_copy(&peer->out, word, text, strlen(text), *text != '\0');
 }
 
 /* Lets it go with a reason that only it can read. */
@@ -255,8 +252,8 @@ static void peer_link(struct peer *peer)
 	stop_waiting(peer);
 	peer->stage = STAGE_LINK;
 	peer->fd = peer->way_fd = -1;
-	stream_in_clear(&peer->in);
-	stream_out_clear(&peer->out);
+	stream_clear(&peer->in);
+	stream_clear(&peer->out);
 }
 
 /* Ways. */
@@ -329,13 +326,13 @@ static void take_hello(struct peer *peer)
 	struct handshake_keys keys;
 	uint8_t answer[HANDSHAKE_ANSWER_SIZE];
 
-	if (handshake_answer(&peer->server->token, peer->bytes, handshake_random_true, NULL,
-			     answer, &keys) < 0) {
+	if (handshake_answer(&peer->server->token, cipher_suites(), peer->bytes,
+			     handshake_random_true, NULL, answer, &keys) < 0) {
 		peer_refuse(peer);
 		return;
 	}
-	stream_in_begin(&peer->in, keys.to_server);
-	stream_out_begin(&peer->out, keys.to_client, peer->header);
+	stream_begin(&peer->in, keys.suite, keys.to_server);
+	stream_begin(&peer->out, keys.suite, keys.to_client);
 	sodium_memzero(&keys, sizeof(keys));
 	/* The first that goes out: what does not go at once never will. */
 	if (send(peer->fd, answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer)) {
@@ -350,8 +347,8 @@ static void take_hello(struct peer *peer)
 /* The frame's length is there; whether it can be that of a wish. */
 static bool wish_grow(struct peer *peer)
 {
-	size_t length = (size_t) peer->bytes[STREAM_HEADER_SIZE] << 8 |
-			peer->bytes[STREAM_HEADER_SIZE + 1];
+	const uint8_t *bytes = peer->bytes;
+	size_t length = (size_t) bytes[1] << 16 | (size_t) bytes[2] << 8 | bytes[3];
 
 	peer->need = WISH_LEAST + length;
 	return length > STREAM_EXTRA_SIZE && peer->need <= WISH_MAX;
@@ -360,14 +357,11 @@ static bool wish_grow(struct peer *peer)
 /* The name that it wants.  -1 when it is none, or does not hold the token. */
 static int wish_read(struct peer *peer, char name[TUNNEL_NAME_MAX])
 {
-	/* stream_in_take() wants room for any frame; the length was looked at. */
-	uint8_t *plain = peer->server->shared.plain;
-	size_t size = 0;
-	ssize_t header = stream_in_take(&peer->in, peer->bytes, peer->have, plain, &size);
+	uint8_t *plain;
+	size_t size;
 
-	if (header != STREAM_HEADER_SIZE ||
-	    stream_in_take(&peer->in, peer->bytes + header, peer->have - (size_t) header, plain,
-			   &size) != (ssize_t) peer->have - header ||
+	if (stream_in_take(&peer->in, peer->bytes, peer->have, &plain, &size) !=
+		    (ssize_t) peer->have ||
 	    peer->in.ended || size >= TUNNEL_NAME_MAX || memchr(plain, '\0', size))
 		return -1;
 	memcpy(name, plain, size);

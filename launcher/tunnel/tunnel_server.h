@@ -18,7 +18,7 @@
 struct tunnel_server;
 
 enum {
-	TUNNEL_WAYS_MAX = 16,
+	TUNNEL_WAYS_MAX = 160,
 	TUNNEL_CONNECTIONS_MAX =
 		1024, /* at once; one more is not accepted before another ends */
 	TUNNEL_STRANGERS_MAX =

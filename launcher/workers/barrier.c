@@ -362,6 +362,13 @@ enum barrier_state barrier_state(const struct barrier *barrier)
 	return BARRIER_STARTING;
 }
 
+bool barrier_settled(const struct barrier *barrier)
+{
+	return barrier->failed || barrier->late ||
+	       (barrier_all_heard(barrier) &&
+		barrier->ready + barrier->gone >= barrier->expected);
+}
+
 unsigned barrier_expected(const struct barrier *barrier)
 {
 	return barrier->expected;

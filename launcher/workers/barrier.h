@@ -64,6 +64,9 @@ enum barrier_state barrier_state(const struct barrier *barrier);
 unsigned barrier_expected(const struct barrier *barrier);
 unsigned barrier_ready(const struct barrier *barrier);
 bool barrier_all_heard(const struct barrier *barrier); /* each node is here, lost or failed */
+/* Whether nothing that is missing is on its way: each has come, has ended for good or is late.
+ */
+bool barrier_settled(const struct barrier *barrier);
 /* Whether any worker has joined that has not left. */
 bool barrier_any_joined(const struct barrier *barrier);
 /* How many the node is to have; 0 when it is lost or has failed. */

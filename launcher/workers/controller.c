@@ -17,6 +17,7 @@
 
 enum {
 	FD_FIRST = 3, /* of what a child gets besides the standard ones */
+	ID_MAX = 32,  /* bytes of " RANK.INDEX" */
 	/* A program that ends closes its channel before it can be reaped. */
 	CLOSED_MS = 2000
 };
@@ -50,6 +51,25 @@ static void say_expected(struct controller *controller)
 	snprintf(line, sizeof(line), "expect %u", controller->expected);
 	/* One that does not read does not want to know. */
 	(void) channel_say(controller->channel, line);
+}
+
+void controller_gone(struct controller *controller, size_t rank, unsigned first, unsigned count)
+{
+	char line[CHANNEL_LINE_MAX];
+	size_t used = 0;
+
+	if (!controller->running || controller->stopping)
+		return;
+	/* As many in a line as it holds: a channel takes few lines that are not read yet. */
+	for (unsigned i = 0; i < count; i++) {
+		used += (size_t) snprintf(line + used, sizeof(line) - used, "%s %zu.%u",
+					  used ? "" : "gone", rank, first + i);
+		if (used + ID_MAX < sizeof(line) && i + 1 < count)
+			continue;
+		/* Without it the controller notices by itself, later. */
+		(void) channel_say(controller->channel, line);
+		used = 0;
+	}
 }
 
 /* "2.1": the node's rank and the worker's index on it. */

@@ -60,6 +60,10 @@ int controller_start(struct controller *controller, struct reason *reason);
 /* So many workers in all are to come. */
 void controller_expect(struct controller *controller, unsigned count);
 
+/* The node's workers from first on, count of them, are known to have ended. */
+void controller_gone(struct controller *controller, size_t rank, unsigned first,
+		     unsigned count);
+
 /* "end" on its channel and SIGTERM, and SIGKILL after the recipe's stop_timeout, but at most
  * grace_ms.  stopped() is called when it has ended, at once where it does not run. */
 void controller_stop(struct controller *controller, int64_t grace_ms);

@@ -13,7 +13,7 @@
 #include "launcher/workers/share.h"
 
 enum {
-	STARTS_MIN = 4,	     /* workers that are being started at one time, at least, */
+	STARTS_MIN = 4,	     /* commands that are being started at one time, at least, */
 	STARTS_MAX = 64,     /* and at most; in between as many as there are CPUs */
 	UNKILLABLE_MS = 5000 /* after SIGKILL, for a process that hangs in the kernel */
 };
@@ -46,6 +46,10 @@ static unsigned starts_at_once(const struct crew *crew)
 {
 	unsigned cpus = crew->options.cpus->count;
 
+	/* One fork takes little, and less before those that were forked take the CPUs: the host
+	 * gets as many at once as it forks in one go. */
+	if (crew->host)
+		return STARTS_MAX;
 	return cpus < STARTS_MIN ? STARTS_MIN : cpus > STARTS_MAX ? STARTS_MAX : cpus;
 }
 
@@ -224,7 +228,9 @@ static void renew_environment(struct crew *crew)
 
 void crew_count(struct crew *crew, unsigned count)
 {
-	if (count != crew->kind.count) {
+	bool changes = count != crew->kind.count;
+
+	if (changes) {
 		crew->kind.count = count;
 		renew_environment(crew);
 	}
@@ -232,6 +238,9 @@ void crew_count(struct crew *crew, unsigned count)
 	if (crew->failure.text[0])
 		crew_tell_failed(crew);
 	retire_from(crew, count, true);
+	for (unsigned i = 0; changes && i < count && i < crew->slots; i++)
+		if (crew->workers[i])
+			worker_tell_count(crew->workers[i]);
 	start_due(crew);
 }
 

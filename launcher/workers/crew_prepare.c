@@ -153,13 +153,16 @@ void crew_prepare(struct crew *crew)
 		.command = recipe->prepare_node,
 		.name = "prepare_node",
 		.variables = crew->variables.pairs,
-		.environment = crew->kind.environment,
+		.environment = variables_own_environment(&crew->variables,
+							 &crew->variables_options, &reason),
 		.log_dirfd = crew->log_fd,
 		.memory = crew->options.memory,
 		.deadline_ms = 1000 * recipe->ready_timeout_s,
 	};
-	crew->prepare =
-		prepare_start(crew->options.agent->loop, &options, on_prepared, crew, &reason);
+	if (options.environment)
+		crew->prepare = prepare_start(crew->options.agent->loop, &options, on_prepared,
+					      crew, &reason);
+	env_destroy(options.environment);
 	if (!crew->prepare)
 		crew_failed(crew, reason.text, "");
 }

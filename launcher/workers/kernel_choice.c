@@ -10,10 +10,7 @@
 #include "launcher/spawn.h"
 #include "launcher/workers/python.h"
 
-enum {
-	PYTHONS_MAX = 5, /* one loaded, three apps', one in PATH */
-	SHOWN = 80	 /* bytes of a name in a reason */
-};
+enum { SHOWN = 80 /* bytes of a name in a reason */ };
 
 bool kernel_is_app(const struct options *options)
 {
@@ -35,9 +32,8 @@ static bool is_system(const char *python)
 	return strncmp(python, "/usr/", 5) == 0 || strncmp(python, "/bin/", 5) == 0;
 }
 
-/* As kernel_choose() has them, ended by NULL. */
-static void list_pythons(const struct settings *settings, const struct env *environment,
-			 char *pythons[PYTHONS_MAX + 1])
+void kernel_pythons(const struct settings *settings, const struct env *environment,
+		    char *pythons[KERNEL_PYTHONS_MAX + 1])
 {
 	static const char *const apps[] = {"lab", "notebook", "server"};
 	const char *path = env_get(environment, "PATH");
@@ -67,12 +63,13 @@ int kernel_choose(const struct settings *settings, const char *name,
 		  const struct env *environment, struct kernel_choice *choice,
 		  struct reason *reason)
 {
-	char *pythons[PYTHONS_MAX + 1] = {NULL}, names[KERNELSPEC_NAMES_MAX], shown[SHOWN];
+	char *pythons[KERNEL_PYTHONS_MAX + 1] = {NULL}, names[KERNELSPEC_NAMES_MAX],
+					   shown[SHOWN];
 	char *file = NULL, *python = NULL;
 	struct kernelspec *spec = NULL;
 	int saved;
 
-	list_pythons(settings, environment, pythons);
+	kernel_pythons(settings, environment, pythons);
 	for (size_t i = 0; file == NULL && pythons[i] != NULL; i++) {
 		file = kernelspec_find(name, pythons[i], environment);
 		python = pythons[i];
@@ -82,7 +79,7 @@ int kernel_choose(const struct settings *settings, const char *name,
 	if (file == NULL) {
 		kernelspec_names((const char *const *) pythons, environment, names);
 		reason_set(reason,
-			   "--jupyter=kernel:%s: there is no such kernelspec on this node; "
+			   "the kernel %s: there is no such kernelspec on this node; "
 			   "there are: %s",
 			   text_excerpt(name, shown, sizeof(shown)), names);
 		errno = ENOENT;

@@ -15,6 +15,8 @@
 #include "launcher/kernel/kernelspec.h"
 #include "launcher/settings.h"
 
+enum { KERNEL_PYTHONS_MAX = 5 /* one loaded, three apps', one in PATH */ };
+
 struct kernel_choice {
 	struct kernelspec *spec;
 	char *python; /* what "python" in its argv means; NULL: that of PATH */
@@ -33,6 +35,10 @@ const char *kernel_app_spec(const struct options *options);
 int kernel_choose(const struct settings *settings, const char *name,
 		  const struct env *environment, struct kernel_choice *choice,
 		  struct reason *reason);
+/* These Pythons, ended by NULL, in that order; the caller frees each. */
+void kernel_pythons(const struct settings *settings, const struct env *environment,
+		    char *pythons[KERNEL_PYTHONS_MAX + 1]);
+
 void kernel_choice_clear(struct kernel_choice *choice); /* accepts a zeroed struct */
 
 #endif

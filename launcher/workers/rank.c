@@ -12,6 +12,7 @@
 #include "common/hostlist.h"
 #include "common/session.h"
 #include "common/text.h"
+#include "launcher/agent/init_change.h"
 #include "launcher/job_env.h"
 #include "launcher/runtime_dir.h"
 #include "launcher/workers/cpus.h"
@@ -134,6 +135,10 @@ static int fill_in(struct rank *rank, const struct rank_options *options, struct
 	if (!rank->runtime.path)
 		return reason_set(reason, "the session has no directory on %s in %s: %s",
 				  agent->node, agent->settings->tmpdir, strerror(errno));
+	/* Of this node: the step's own is that of the first one, before its file. */
+	if (agent->options.init &&
+	    init_change_apply(rank->runtime.path, agent->environment, reason) < 0)
+		return -1;
 	rank->options.agent = agent;
 	rank->options.runtime = &rank->runtime;
 	if (variables_set(&rank->variables, &rank->options, reason) < 0 ||

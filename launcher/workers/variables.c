@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/notebook.h"
 #include "launcher/workers/kernel_choice.h"
 #include "launcher/workers/python.h"
 #include "launcher/workers/variables.h"
@@ -50,14 +51,20 @@ static struct env *server_environment(const struct variables_options *options, c
 	return environment;
 }
 
-/* Of a bare kernel; where that is no Python, what there would be without a server. */
+/* Of a bare kernel, or that of a notebook which is executed; where that is no Python, what
+ * there would be without a server. */
 static char *kernel_python(const struct agent *agent, struct reason *reason)
 {
 	struct kernel_choice choice = {.spec = NULL};
-	char *python = NULL;
+	char notebook[OPTIONS_NAME_MAX], *python = NULL;
+	const char *name = kernel_app_spec(&agent->options);
 
-	if (kernel_choose(agent->settings, kernel_app_spec(&agent->options), agent->environment,
-			  &choice, NULL) == 0)
+	if (options_notebook(&agent->options)) {
+		if (notebook_kernel(&agent->options, agent->environment, notebook, reason) < 0)
+			return NULL;
+		name = notebook;
+	}
+	if (kernel_choose(agent->settings, name, agent->environment, &choice, NULL) == 0)
 		python = workers_kernel_python(choice.spec->argv[0], choice.python,
 					       agent->environment);
 	kernel_choice_clear(&choice);
@@ -66,7 +73,9 @@ static char *kernel_python(const struct agent *agent, struct reason *reason)
 
 static char *find_python(const struct variables_options *options, struct reason *reason)
 {
-	if (kernel_is_app(&options->agent->options))
+	const struct options *given = &options->agent->options;
+
+	if (kernel_is_app(given) || options_notebook(given))
 		return kernel_python(options->agent, reason);
 
 	char *program, *python;
@@ -166,18 +175,32 @@ void variables_clear(struct variables *variables)
 	errno = saved;
 }
 
+struct env *variables_own_environment(const struct variables *variables,
+				      const struct variables_options *options,
+				      struct reason *reason)
+{
+	struct env *environment = env_create(env_vector(options->agent->environment));
+
+	if (environment &&
+	    env_set(environment, "SPANK_JUPYTER_KIND", options->recipe->name) == 0 &&
+	    env_set(environment, "SPANK_JUPYTER_SHARE", variables->share) == 0)
+		return environment;
+	int saved = errno;
+	reason_set(reason, "%s: %s", options->recipe->name, strerror(errno));
+	env_destroy(environment);
+	errno = saved;
+	return NULL;
+}
+
 struct env *variables_environment(const struct variables *variables,
 				  const struct variables_options *options,
 				  struct reason *reason)
 {
-	struct env *environment = env_create(env_vector(options->agent->environment));
+	struct env *environment = variables_own_environment(variables, options, reason);
 
-	if (!environment ||
-	    env_set(environment, "SPANK_JUPYTER_KIND", options->recipe->name) < 0 ||
-	    env_set(environment, "SPANK_JUPYTER_SHARE", variables->share) < 0)
-		reason_set(reason, "%s: %s", options->recipe->name, strerror(errno));
-	else if (recipe_environment(options->recipe, environment, variables->pairs, reason) ==
-		 0)
+	if (!environment)
+		return NULL;
+	if (recipe_environment(options->recipe, environment, variables->pairs, reason) == 0)
 		return environment;
 	int saved = errno;
 	env_destroy(environment);

@@ -43,6 +43,15 @@ int variables_set(struct variables *variables, const struct variables_options *o
 void variables_clear(struct variables *variables); /* accepts a zeroed struct */
 
 /*
+ * The job's environment with SPANK_JUPYTER_KIND and _SHARE: what prepare and prepare_node start
+ * from, which may look for what the recipe's lines change for all others.  NULL with errno and
+ * a reason.
+ */
+struct env *variables_own_environment(const struct variables *variables,
+				      const struct variables_options *options,
+				      struct reason *reason);
+
+/*
  * The job's environment with the recipe's lines and SPANK_JUPYTER_KIND and _SHARE: what workers
  * and controllers of the kind start from.  NULL with errno and a reason.
  */

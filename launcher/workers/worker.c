@@ -23,7 +23,9 @@ enum {
 	/* A command is started for the node's purposes when it speaks, or after this long: what
 	 * Python takes to import on a node that is not crowded. */
 	SETTLE_MS = 2000,
-	PAIRS_MAX = 8,	   /* variables that are set for one worker */
+	/* Variables that are set for one worker: its ID, its GPUs, the recipe's with the count.
+	 */
+	PAIRS_MAX = 8 + RECIPE_ENV_MAX,
 	ARGUMENTS_MAX = 64 /* names and values for its command */
 };
 
@@ -72,11 +74,24 @@ static void pairs_add(struct pairs *pairs, const char *name, const char *value, 
 	pairs->owned[pairs->count++] = owned;
 }
 
+/* The host has them as they were when it was started. */
+static void pairs_add_counts(struct pairs *pairs, const struct worker_kind *kind)
+{
+	const struct recipe *recipe = kind->recipe;
+
+	for (size_t i = 0; i < recipe->env_count; i++)
+		if (recipe_text_uses(recipe->env[i].value, "count"))
+			pairs_add(pairs, recipe->env[i].name,
+				  env_get(kind->environment, recipe->env[i].name), NULL);
+}
+
 static int pairs_set(struct pairs *pairs, const struct worker *worker)
 {
 	const struct worker_kind *kind = worker->kind;
 
-	*pairs = (struct pairs){.count = 0};
+	pairs->count = 0;
+	memset(pairs->list, 0, sizeof(pairs->list));
+	pairs_add_counts(pairs, kind);
 	pairs_add(pairs, "SPANK_JUPYTER_WORKER", worker->id, NULL);
 	for (size_t i = 0; gpus_variables[i]; i++) {
 		char *share = gpus_share(env_get(kind->environment, gpus_variables[i]),
@@ -386,6 +401,17 @@ void worker_retire(struct worker *worker)
 	/* Who does not read it any more is not one that could finish something. */
 	else if (!worker->kind->host || channel_say(worker->channel, "retire") < 0)
 		loop_child_kill(worker->child, SIGTERM);
+}
+
+void worker_tell_count(struct worker *worker)
+{
+	char line[32];
+
+	if (!worker->kind->host || !worker->child || worker->retiring)
+		return;
+	snprintf(line, sizeof(line), "count %u", worker->kind->count);
+	/* One that does not read does not want to know. */
+	(void) channel_say(worker->channel, line);
 }
 
 void worker_stop(struct worker *worker)

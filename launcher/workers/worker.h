@@ -70,6 +70,9 @@ void worker_start(struct worker *worker);
  * One that does not run is retired at once, which is not told by an event. */
 void worker_retire(struct worker *worker);
 
+/* The kind's count has changed: says so to a forked one that runs. */
+void worker_tell_count(struct worker *worker);
+
 /* The same, but at once: SIGTERM to its process group. */
 void worker_stop(struct worker *worker);
 

@@ -9,6 +9,9 @@ export PREFIX=${SPANK_JUPYTER_TEST_PREFIX:-/opt/spank-jupyter-test}
 export VENV=${SPANK_JUPYTER_VENV:-/opt/spank-jupyter/venv}
 export CLUSTER_INSTANCE=${CLUSTER_INSTANCE:-3}
 export CLUSTER_PATH=$PREFIX/bin:$VENV/bin
+# Where JupyterHub and its proxy are, for those that need them.
+export CLUSTER_HUB_VENV=${CLUSTER_HUB_VENV:-/opt/spank-jupyter/hub}
+export CLUSTER_HUB_PROXY=${CLUSTER_HUB_PROXY:-/opt/spank-jupyter/configurable-http-proxy}
 CLUSTER=$TOP/contrib/cluster/cluster
 USER_NAME=sjalice${CLUSTER_INSTANCE#0}
 STATE=/run/spank-jupyter-cluster/$CLUSTER_INSTANCE

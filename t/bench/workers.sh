@@ -8,6 +8,7 @@
 #
 # usage: workers.sh [ROUNDS]
 set -euo pipefail
+shopt -s inherit_errexit
 # shellcheck source=t/bench/common.bash
 source "$(dirname "$0")/common.bash"
 rounds=${1:-3}
@@ -93,11 +94,11 @@ field() { # NAME FILE: of a session record.
 	"$PYTHON" -c "import json, sys; r = json.load(open(sys.argv[1])); print($1)" "$2" 2>/dev/null
 }
 
-ours() { # KIND
+ours() { # KIND APP
 	local job record directory
 	begin n1 "$work/scripts/client.py" "$1" "$COUNT" "$work/out/environment"
 	until_there imported
-	job=$(as_user sbatch --parsable -N$NODES -o /dev/null --jupyter=lab --jupyter-workers="$1:$PER_NODE" \
+	job=$(as_user sbatch --parsable -N$NODES -o /dev/null --jupyter="$2" --jupyter-workers="$1:$PER_NODE" \
 		--wrap 'sjupyter wait')
 	record=$(home)/.local/state/spank-jupyter/$job/session.json
 	until directory=$(field 'r["head"]["runtime_dir"]' "$record") && [[ -s $directory/environment ]]; do
@@ -170,25 +171,31 @@ idle() {
 	until [[ -z $(as_user squeue -h) ]]; do sleep 0.1; done
 }
 
-# compare KIND OURS PEER...: with the columns of the file that the rounds have written.
-row() { # NAME COLUMN_OURS COLUMN_PEER SENSE BOUND
+# row NAME COLUMN_OURS COLUMN_PEER BOUND: the median ratio of two columns of what the rounds gave.
+row() {
 	report "$1" "$(awk -v a="$2" -v b="$3" '{ print $a / $b }' "$work/rounds" | median)" x at-most "$4"
 }
 
+# The peers start workers alone.  So ours is a session with nothing beside its workers but the kernel
+# that uses them; the same with a JupyterLab, which starts on the same cores at the same time, is
+# told without a bound.
 compare() { # KIND WORD BOUND1 BOUND2 BOUND_MEMORY PEER1 PEER2
-	local i a b c
+	local i kernel lab b c
 	: >"$work/rounds"
 	for ((i = 0; i < rounds; i++)); do
-		a=$(ours "$1")
+		kernel=$(ours "$1" kernel)
 		b=$("$6")
 		c=$("$7")
-		echo "$a $b $c" >>"$work/rounds"
-		echo "  $1, round $((i + 1)): seconds and KiB: ours $a, $6 $b, $7 $c"
+		lab=$(ours "$1" lab)
+		echo "$kernel $b $c $lab" >>"$work/rounds"
+		echo "  $1, round $((i + 1)): seconds and KiB: ours $kernel (with a lab $lab), $6 $b, $7 $c"
 	done
 	row "$COUNT $2: ours / $6, time" 1 3 "$3"
 	row "$COUNT $2: ours / $7, time" 1 5 "$4"
 	row "$COUNT $2: ours / $6, memory" 2 4 "$5"
 	row "$COUNT $2: ours / $7, memory" 2 6 "$5"
+	awk '{ printf "  with a lab beside: %.3f of %s, %.3f of %s\n", $7 / $3, one, $7 / $5, two }' \
+		one="$6" two="$7" "$work/rounds"
 }
 
 compare ipyparallel "ipengines, $NODES nodes" 0.1 0.25 0.4 ipyparallel_slurm srun_ipengine

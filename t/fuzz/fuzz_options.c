@@ -54,6 +54,8 @@ static void check_taken(const struct options *options)
 	REQUIRE(same(options->hub, decoded.hub));
 	REQUIRE(same(options->init, decoded.init));
 	REQUIRE(same(options->dir, decoded.dir));
+	REQUIRE(same(options->params, decoded.params));
+	REQUIRE(same(options->output, decoded.output));
 	REQUIRE(options->start_manual == decoded.start_manual);
 	REQUIRE(options->idle_s == decoded.idle_s && options->warn_s == decoded.warn_s);
 	REQUIRE(options->idle_s >= OPTIONS_TIME_UNSET && options->idle_s <= TEXT_SECONDS_MAX);
@@ -63,7 +65,6 @@ static void check_taken(const struct options *options)
 	check_workers(options->workers);
 	options_app_name(options, name);
 	REQUIRE(options->app == NULL || text_is_name(name, sizeof(name)));
-	(void) options_unbuilt(options, &reason);
 	options_clear(&decoded);
 	free(word);
 }

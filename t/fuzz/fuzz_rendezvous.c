@@ -30,6 +30,13 @@ static void take(char *line, void *arg)
 	/* What is taken is what would be sent. */
 	if (message.kind == RENDEZVOUS_SAY)
 		snprintf(again, sizeof(again), "say %s", message.text);
+	else if (message.kind == RENDEZVOUS_END)
+		snprintf(again, sizeof(again), "end");
+	else if (message.kind == RENDEZVOUS_TREE)
+		snprintf(again, sizeof(again), "tree %zu", message.span);
+	else if (message.kind == RENDEZVOUS_BRANCH)
+		snprintf(again, sizeof(again), "branch %zu %s %s", message.rank,
+			 message.endpoint, message.key);
 	else
 		snprintf(again, sizeof(again), "endpoint %s %s", message.endpoint, message.key);
 	REQUIRE(strcmp(again, line) == 0);

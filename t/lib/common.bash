@@ -191,6 +191,15 @@ jobs_cancel() {
 
 no_jobs() { [[ -z $("$CLUSTER" run -- squeue -h -u "$ALICE,$BOB" 2>&1 | tee /dev/stderr) ]]; }
 
+# of_cluster PID...: those that are in a namespace of this cluster, which others are not.
+of_cluster() {
+	local pid
+	for pid in "$@"; do
+		grep -qsF "/spank-jupyter-cluster/$CLUSTER_INSTANCE/" "/proc/$pid/mountinfo" && echo "$pid"
+	done
+	return 0
+}
+
 # What a session or a test has left: processes of the users on any node, and their
 # runtime directories.
 leftovers() {

@@ -16,7 +16,8 @@ client() {
 # agent_pid NODE_NAME JOB: of the session's agent on that node, by its host name.
 agent_pid() {
 	local pid
-	for pid in $(pgrep -f "^[^ ]*/jupyter-agent .*"); do
+	# Other clusters have jobs and nodes of the same names, but other users.
+	for pid in $(pgrep -u "$ALICE,$BOB" -f "^[^ ]*/jupyter-agent .*"); do
 		[[ -r /proc/$pid/environ ]] || continue
 		if tr '\0' '\n' <"/proc/$pid/environ" | grep -qx "SLURM_JOB_ID=$2" &&
 			tr '\0' '\n' <"/proc/$pid/environ" | grep -qx "SLURMD_NODENAME=$1"; then
@@ -52,18 +53,22 @@ job_log_has() {
 	job_log "$1" "${3:-$ALICE}" | grep -F -- "$2"
 }
 
-# Where the cluster's plugin finds the site's settings; t/run has installed it.
+# Where the cluster's processes find the site's settings; t/run has installed it.
 CONFIG=$PREFIX/etc/spank-jupyter/spank-jupyter.conf
+# The same file as the tests see it, who are not in the cluster: its own, where it has one.
+CONFIG_FILE=$CONFIG
+[[ ! -e $CLUSTER_STATE_DIR/site-of ]] ||
+	CONFIG_FILE=$CLUSTER_STATE_DIR/site/spank-jupyter.conf
 
 # config_write: the site's settings from stdin, until config_restore.
 config_write() {
-	[[ -e $CONFIG.kept ]] || cp "$CONFIG" "$CONFIG.kept"
-	cat >"$CONFIG"
+	[[ -e $CONFIG_FILE.kept ]] || cp "$CONFIG_FILE" "$CONFIG_FILE.kept"
+	cat >"$CONFIG_FILE"
 }
 
 config_restore() {
-	if [[ -e $CONFIG.kept ]]; then
-		mv "$CONFIG.kept" "$CONFIG"
+	if [[ -e $CONFIG_FILE.kept ]]; then
+		mv "$CONFIG_FILE.kept" "$CONFIG_FILE"
 	fi
 }
 

@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034
 #
-# The kinds of tests, each a stage of t/run, which sources this after tap.sh and
-# contrib/lib/*.sh.  A stage that cannot go on returns non-zero, which ends t/run
-# and counts as a failure.
+# The kinds of tests that need no Slurm, each a stage of t/run, which sources this after
+# tap.sh and contrib/lib/*.sh.  A stage is a job of t/lib/lanes.sh; what it cannot go on
+# without returns non-zero, which ends the job and counts as a failure.
 
-STAGES=(lint unit quickstart bats fuzz asan valgrind clang dist)
-
-# Seconds for one unit test, for one under a checker, for one file of bats, and
-# for a build or a quickstart.
+# Seconds for one unit test, for one under a checker, for the tests of a Python package,
+# and for a build.
 UNIT_BOUND=120
 CHECKED_BOUND=600
-BATS_BOUND=900
+PYTHON_BOUND=600
 BUILD_BOUND=900
-
-CLUSTER=$TOP/contrib/cluster/cluster
-CLUSTER_STATE=unknown
-STACK=unknown
 
 stage_lint() {
 	tap_run lint 300 "$TOP/t/lib/lint"
@@ -73,20 +67,21 @@ stage_unit() {
 	scripts_run "${scripts[@]}"
 }
 
-# An error that a sanitizer finds ends the program with a status of its own.
+# sanitizers_build STAGE: an error that a sanitizer finds ends the program with a status of
+# its own.
 sanitizers_build() {
 	export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
 	export UBSAN_OPTIONS=print_stacktrace=1
-	stage_step "sanitizers: configure" build_configure "$BUILDS/asan" \
-		--prefix="$PREFIX/asan" --enable-werror --enable-sanitizers
+	stage_step "$1: configure" build_configure "$BUILDS/asan" --prefix="$PREFIX/asan" \
+		--enable-werror --enable-sanitizers
 	[[ $STEP_STATUS -eq 0 ]] || return 0
-	stage_step "sanitizers: build" build_make "$BUILDS/asan" all
+	stage_step "$1: build" build_make "$BUILDS/asan" all
 }
 
 stage_asan() {
 	local units
 	mapfile -t units < <(programs_listed unit)
-	sanitizers_build
+	sanitizers_build asan
 	[[ $STEP_STATUS -eq 0 ]] || return 0
 	units_run "$BUILDS/asan" asan "$CHECKED_BOUND" '' "${units[@]}"
 }
@@ -97,24 +92,28 @@ stage_valgrind() {
 	units_run "$BUILDS/test" valgrind "$CHECKED_BOUND" "$TOP/t/lib/valgrind" "${units[@]}"
 }
 
+# Clang's warnings, which do not depend on optimization.
 stage_clang() {
 	stage_step "clang: configure" build_configure "$BUILDS/clang" --prefix="$PREFIX/clang" \
-		--enable-werror CC=clang
+		--enable-werror CC=clang CFLAGS="-O1 -g0"
 	[[ $STEP_STATUS -eq 0 ]] || return 0
 	tap_one clang "$BUILD_BOUND" make --no-print-directory -C "$BUILDS/clang" -j"$(nproc)" all
 	tap_one clang/tests "$BUILD_BOUND" make --no-print-directory -C "$BUILDS/clang/t" \
 		-j"$(nproc)" programs
 }
 
+# In a build directory of its own: others are at work in theirs.
 stage_dist() {
-	tap_run dist "$BUILD_BOUND" "$TOP/t/lib/dist" "$BUILDS/test"
+	stage_step "dist: configure" build_configure "$BUILDS/dist" --prefix="$PREFIX/dist"
+	[[ $STEP_STATUS -eq 0 ]] || return 0
+	tap_run dist "$BUILD_BOUND" "$TOP/t/lib/dist" "$BUILDS/dist"
 }
 
 # The corpus through every fuzzer's target, in the build with the sanitizers.
 stage_fuzz() {
 	local name names
 	mapfile -t names < <(programs_listed fuzz)
-	sanitizers_build
+	sanitizers_build fuzz
 	[[ $STEP_STATUS -eq 0 ]] || return 0
 	stage_step "fuzz: build" build_make "$BUILDS/asan/t" "${names[@]/#/fuzz\/}"
 	[[ $STEP_STATUS -eq 0 ]] || return 0
@@ -124,73 +123,40 @@ stage_fuzz() {
 	done
 }
 
-# The Jupyter that the sessions of the tests run: the pinned one, or Debian's
-# where PyPI cannot be reached.
-stack_choose() {
-	[[ $STACK == unknown ]] || return 0
-	STACK=pypi
-	step_try "JupyterLab from PyPI" need_venv "$VENV" "$TOP/contrib/requirements.txt"
-	if [[ $STEP_STATUS -eq $VENV_UNREACHABLE ]]; then
-		STACK=debian
-		step "jupyter-notebook from Debian" need_packages "${DEBIAN_JUPYTER_PACKAGES[@]}"
-		tap_skip jupyterlab "PyPI cannot be reached, Debian's jupyter-notebook is used"
-	elif [[ $STEP_STATUS -ne 0 ]]; then
-		step_failed "JupyterLab from PyPI"
+# The packages of contrib/: each of their tests is one of ours.
+stage_python() {
+	fetch_await stack
+	if [[ $FETCH_STATUS -eq 0 ]]; then
+		tap_run python/kernel-provisioner "$PYTHON_BOUND" \
+			env -C "$TOP/contrib/kernel-provisioner" PYTHONPATH=. \
+			"$VENV/bin/python" -B "$TOP/t/lib/tap/unittest_tap.py" tests
+	else
+		python_skip python/kernel-provisioner
 	fi
-	export SJ_STACK=$STACK
+	hub_package_run hub
+	# What the other releases do not decide was seen with the first.
+	hub_package_run hub-5 --tap-fixtures=hub,make_hub
+	hub_package_run hub-4 --tap-fixtures=hub,make_hub
 }
 
-stage_quickstart() {
-	stack_choose
-	quickstart_run quickstart
-	if [[ $STACK == pypi ]]; then
-		quickstart_run quickstart-debian SPANK_JUPYTER_NO_PYPI=1
+# hub_package_run RELEASE ARGUMENT...
+hub_package_run() {
+	local name=python/jupyter$1
+	if [[ $EUID -ne 0 ]]; then
+		tap_skip "$name" "needs root: a session has a uid of its own"
+		return
 	fi
-}
-
-# quickstart_run NAME SETTING...: the README's first command, on a cluster and
-# with a prefix of its own.
-quickstart_run() {
-	tap_one "$1" "$BUILD_BOUND" env CLUSTER_INSTANCE=$(((CLUSTER_INSTANCE + 1) % 10)) \
-		SPANK_JUPYTER_PREFIX="$PREFIX/quickstart" SPANK_JUPYTER_VENV="$VENV" "${@:2}" \
-		"$TOP/contrib/quickstart" --check
-}
-
-stage_bats() {
-	local file
-	for file in "$TOP"/t/*.bats; do
-		bats_run "$(basename "$file" .bats)"
-	done
-}
-
-# bats_run NAME: t/NAME.bats, on the cluster that all files share.
-bats_run() {
-	stack_choose
-	cluster_begin
-	tap_run "$1" "$BATS_BOUND" bats --tap "$TOP/t/$1.bats"
-}
-
-cluster_begin() {
-	[[ $CLUSTER_STATE == unknown ]] || return 0
-	local status=0 path=$PREFIX/bin
-	if [[ $STACK == pypi ]]; then
-		path+=:$VENV/bin
+	fetch_await "$1"
+	if [[ $FETCH_STATUS -ne 0 ]]; then
+		python_skip "$name"
+		return
 	fi
-	export CLUSTER_PATH=$path
-	CLUSTER_PLUGSTACK="optional $PREFIX/lib/slurm/jupyter.so"
-	CLUSTER_PLUGSTACK+=" config=$PREFIX/etc/spank-jupyter/spank-jupyter.conf"
-	export CLUSTER_PLUGSTACK
-	install -D -m 0644 "$TOP/contrib/spank-jupyter.conf.example" \
-		"$PREFIX/etc/spank-jupyter/spank-jupyter.conf"
-	"$CLUSTER" status >>"$STEP_LOG" 2>&1 || status=$?
-	CLUSTER_STATE=borrowed
-	if [[ $status -eq 3 ]]; then
-		CLUSTER_STATE=ours
-	fi
-	step "cluster $CLUSTER_INSTANCE up, 4 nodes" "$CLUSTER" up -n 4
+	tap_run "$name" "$PYTHON_BOUND" env -C "$TOP/contrib/jupyterhub" PYTHONPATH="$TOP/t/lib/tap" \
+		"$HUB_ROOT/$1/bin/python" -B -m pytest -p pytest_tap -p no:terminal -p no:cacheprovider \
+		"${@:2}" tests
 }
 
-cluster_end() {
-	[[ $CLUSTER_STATE == ours ]] || return 0
-	"$CLUSTER" down
+# What failed otherwise has been counted.
+python_skip() {
+	[[ $FETCH_STATUS -ne $VENV_UNREACHABLE ]] || tap_skip "$1" "PyPI cannot be reached"
 }

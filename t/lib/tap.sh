@@ -22,6 +22,7 @@ tap_run() {
 	env --default-signal=INT,QUIT timeout -k 15 "$bound" "$@" </dev/null >"$log" 2>&1 &
 	TAP_PID=$!
 	wait "$TAP_PID" || status=$?
+	[[ $status -lt 124 ]] || tap_kill
 	TAP_PID=
 	lines=$(awk -v status="$status" -f "$TOP/t/lib/tap.awk" "$log")
 	counts=${lines##*$'\n'}
@@ -65,8 +66,12 @@ tap_interrupt() {
 	if [[ -n $TAP_PID ]]; then
 		kill -TERM "$TAP_PID" 2>/dev/null || true
 		wait "$TAP_PID" || true
+		tap_kill
 	fi
 }
+
+# What has outlived the program that was told to end: timeout's process group.
+tap_kill() { kill -KILL -- "-$TAP_PID" 2>/dev/null || true; }
 
 # tap_total: the last line; fails where a test has failed or none has run.
 tap_total() {

@@ -78,13 +78,26 @@ static struct {
 	char payload[CONTROL_PAYLOAD_MAX];
 	char rejected_reason[REASON_MAX];
 	bool destroy_on_joined;
+	bool greet_on_joined; /* as the head of a session does */
+	struct place {
+		int told;
+		char endpoint[CONTROL_ENDPOINT_MAX], key[CONTROL_KEY_SIZE];
+	} branches[AGENTS];
 } head;
+
+/* Of the head and the agents that are opened next; 0: a star. */
+static size_t world_span;
+
+/* Agents in this loop, which are told of branches; NULL: none of that rank. */
+static struct control_client *world_clients[AGENTS];
 
 static void on_joined(size_t rank, const char *node, void *arg)
 {
 	(void) arg;
 	head.joined[rank]++;
 	snprintf(head.node[rank], sizeof(head.node[rank]), "%s", node);
+	if (head.greet_on_joined)
+		control_server_send(head.server, rank, "greeting", node, strlen(node));
 	if (head.destroy_on_joined) {
 		control_server_destroy(head.server);
 		head.server = NULL;
@@ -117,6 +130,27 @@ static void on_rejected(const char *reason, void *arg)
 	snprintf(head.rejected_reason, sizeof(head.rejected_reason), "%s", reason);
 }
 
+/* The rendezvous, which tells everybody. */
+static void on_branch(size_t rank, const char *endpoint, const char *key, void *arg)
+{
+	(void) arg;
+	head.branches[rank].told++;
+	snprintf(head.branches[rank].endpoint, sizeof(head.branches[rank].endpoint), "%s",
+		 endpoint);
+	snprintf(head.branches[rank].key, sizeof(head.branches[rank].key), "%s", key);
+	for (size_t i = 0; i < AGENTS; i++)
+		if (world_clients[i])
+			control_client_branch(world_clients[i], rank, endpoint, key);
+}
+
+static void tell_branches(struct control_client *client)
+{
+	for (size_t i = 0; i < AGENTS; i++)
+		if (head.branches[i].told)
+			control_client_branch(client, i, head.branches[i].endpoint,
+					      head.branches[i].key);
+}
+
 /* 0: the usual times. */
 static void head_open(int64_t heartbeat_ms, int64_t silence_ms)
 {
@@ -124,12 +158,14 @@ static void head_open(int64_t heartbeat_ms, int64_t silence_ms)
 						 .job_id = JOB,
 						 .uid = geteuid(),
 						 .agents = AGENTS,
+						 .span = world_span,
 						 .heartbeat_ms = heartbeat_ms,
 						 .silence_ms = silence_ms};
 	struct control_server_callbacks callbacks = {.joined = on_joined,
 						     .lost = on_lost,
 						     .message = on_message,
-						     .rejected = on_rejected};
+						     .rejected = on_rejected,
+						     .branch = on_branch};
 	struct reason reason = {.text = ""};
 
 	memset(&head, 0, sizeof(head));
@@ -144,18 +180,25 @@ static void head_close(void)
 	head.server = NULL;
 }
 
-static unsigned head_port(void)
+static unsigned port_of(const char *endpoint)
 {
 	unsigned long port = 0;
 
-	text_to_ulong(strrchr(control_server_endpoint(head.server), ':') + 1, 1, 65535, &port);
+	text_to_ulong(strrchr(endpoint, ':') + 1, 1, 65535, &port);
 	return (unsigned) port;
+}
+
+static unsigned head_port(void)
+{
+	return port_of(control_server_endpoint(head.server));
 }
 
 /* Agents in this loop. */
 
 struct agent {
 	struct control_client *client;
+	size_t rank;
+	bool end_on_message; /* as an agent of a session does */
 	int welcomed, lost, messages;
 	char reason[REASON_MAX];
 	char type[CONTROL_TYPE_MAX];
@@ -176,6 +219,11 @@ static void on_agent_message(const char *type, const void *payload, size_t size,
 	snprintf(agent->type, sizeof(agent->type), "%s", type);
 	agent->size = size;
 	memcpy(agent->payload, payload, size);
+	if (agent->end_on_message) {
+		control_client_destroy(agent->client);
+		agent->client = NULL;
+		world_clients[agent->rank] = NULL;
+	}
 }
 
 /* Destroys the client from within, as control.h allows. */
@@ -187,6 +235,7 @@ static void on_agent_lost(const char *reason, void *arg)
 	snprintf(agent->reason, sizeof(agent->reason), "%s", reason);
 	control_client_destroy(agent->client);
 	agent->client = NULL;
+	world_clients[agent->rank] = NULL;
 }
 
 static void agent_open_to(struct agent *agent, size_t rank, const char *endpoint,
@@ -198,8 +247,11 @@ static void agent_open_to(struct agent *agent, size_t rank, const char *endpoint
 						 .job_id = JOB,
 						 .rank = rank,
 						 .node = node,
+						 .agents = AGENTS,
+						 .span = world_span,
 						 .silence_ms = silence_ms,
-						 .munge_ms = munge_ms};
+						 .munge_ms = munge_ms,
+						 .heartbeat_ms = silence_ms / 10};
 	struct control_client_callbacks callbacks = {.welcomed = on_agent_welcomed,
 						     .message = on_agent_message,
 						     .lost = on_agent_lost,
@@ -208,9 +260,12 @@ static void agent_open_to(struct agent *agent, size_t rank, const char *endpoint
 
 	memset(agent, 0, sizeof(*agent));
 	snprintf(node, sizeof(node), "n%zu", rank);
+	agent->rank = rank;
 	agent->client = control_client_create(loop, &options, &callbacks, &reason);
 	if (!agent->client)
 		bail_out(reason.text);
+	world_clients[rank] = agent->client;
+	tell_branches(agent->client);
 }
 
 __attribute__((unused)) static void agent_open(struct agent *agent, size_t rank)
@@ -223,6 +278,7 @@ __attribute__((unused)) static void agent_close(struct agent *agent)
 {
 	control_client_destroy(agent->client);
 	agent->client = NULL;
+	world_clients[agent->rank] = NULL;
 }
 
 /* Agents as processes: the test program itself with other arguments. */
@@ -241,10 +297,32 @@ static void on_process_welcomed(void *arg)
 	fflush(stdout);
 }
 
+/* "flood" with a number: sends as many messages, numbered, as fast as they are taken. */
+static struct {
+	struct loop_timer *timer;
+	int next, count;
+} flood;
+
+static void on_flood(void *arg)
+{
+	while (flood.next < flood.count &&
+	       control_client_send(*(struct control_client **) arg, "flooded", &flood.next,
+				   sizeof(flood.next)) == 0)
+		flood.next++;
+	if (flood.next < flood.count)
+		loop_timer_set(flood.timer, 1);
+}
+
 /* Sends back what it gets. */
 static void on_process_message(const char *type, const void *payload, size_t size, void *arg)
 {
-	control_client_send(*(struct control_client **) arg, type, payload, size);
+	if (strcmp(type, "flood") != 0) {
+		control_client_send(*(struct control_client **) arg, type, payload, size);
+		return;
+	}
+	memcpy(&flood.count, payload, sizeof(flood.count));
+	flood.timer = loop_timer_create(loop, on_flood, arg);
+	loop_timer_set(flood.timer, 0);
 }
 
 static void on_process_lost(const char *reason, void *arg)
@@ -255,24 +333,29 @@ static void on_process_lost(const char *reason, void *arg)
 	loop_stop(loop);
 }
 
+/* Behind the program's name, --agent, and each branch as three more. */
+enum { ARG_ENDPOINT = 2, ARG_KEY, ARG_RANK, ARG_SILENCE, ARG_MUNGE, ARG_SPAN, ARG_BRANCHES };
+
 /* For main: runs the agent if the arguments say so, and does not return then. */
 static void process_main(int argc, char **argv)
 {
-	struct control_client_options options = {.job_id = JOB};
+	struct control_client_options options = {.job_id = JOB, .agents = AGENTS};
 	struct control_client_callbacks callbacks = {.welcomed = on_process_welcomed,
 						     .message = on_process_message,
 						     .lost = on_process_lost};
 	struct control_client *client = NULL;
 	struct reason reason;
 
-	if (argc != 7 || strcmp(argv[1], "--agent") != 0)
+	if (argc < ARG_BRANCHES || strcmp(argv[1], "--agent") != 0)
 		return;
-	options.endpoint = argv[2];
-	options.server_key = argv[3];
-	options.rank = (size_t) atol(argv[4]);
+	options.endpoint = argv[ARG_ENDPOINT];
+	options.server_key = argv[ARG_KEY];
+	options.rank = (size_t) atol(argv[ARG_RANK]);
 	options.node = "process";
-	options.silence_ms = atol(argv[5]);
-	options.munge_ms = atol(argv[6]);
+	options.silence_ms = atol(argv[ARG_SILENCE]);
+	options.heartbeat_ms = options.silence_ms / 10;
+	options.munge_ms = atol(argv[ARG_MUNGE]);
+	options.span = (size_t) atol(argv[ARG_SPAN]);
 	callbacks.arg = &client;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	loop = loop_create();
@@ -281,20 +364,24 @@ static void process_main(int argc, char **argv)
 		printf("not created: %s\n", reason.text);
 		exit(1);
 	}
+	for (int i = ARG_BRANCHES; i + 2 < argc; i += 3)
+		control_client_branch(client, (size_t) atol(argv[i]), argv[i + 1], argv[i + 2]);
 	loop_run(loop);
 	control_client_destroy(client);
 	loop_destroy(loop);
 	exit(0);
 }
 
-/* uid: whose process it is to be.  munge_socket: its munged, or NULL: ours. */
+/* uid: whose process it is to be.  munge_socket: its munged, or NULL: ours.  It is told of the
+ * branches that are known by now. */
 static void process_open(struct process *process, size_t rank, int64_t silence_ms,
 			 int64_t munge_ms, uid_t uid, const char *munge_socket)
 {
-	char number[3][24], endpoint[CONTROL_ENDPOINT_MAX], key[CONTROL_KEY_SIZE];
-	char *argv[] = {"agent",   "--agent", endpoint,	 key,
-			number[0], number[1], number[2], NULL};
-	int pipes[2], self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	char number[4][24], endpoint[CONTROL_ENDPOINT_MAX], key[CONTROL_KEY_SIZE];
+	char *argv[ARG_BRANCHES + 3 * AGENTS + 1] = {
+		"agent", "--agent", endpoint, key, number[0], number[1], number[2], number[3]};
+	char ranks[AGENTS][24];
+	int pipes[2], self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC), argc = ARG_BRANCHES;
 
 	memset(process, 0, sizeof(*process));
 	snprintf(endpoint, sizeof(endpoint), "%s", control_server_endpoint(head.server));
@@ -302,6 +389,15 @@ static void process_open(struct process *process, size_t rank, int64_t silence_m
 	snprintf(number[0], sizeof(number[0]), "%zu", rank);
 	snprintf(number[1], sizeof(number[1]), "%lld", (long long) silence_ms);
 	snprintf(number[2], sizeof(number[2]), "%lld", (long long) munge_ms);
+	snprintf(number[3], sizeof(number[3]), "%zu", world_span);
+	for (size_t i = 0; i < AGENTS; i++) {
+		if (!head.branches[i].told)
+			continue;
+		snprintf(ranks[i], sizeof(ranks[i]), "%zu", i);
+		argv[argc++] = ranks[i];
+		argv[argc++] = head.branches[i].endpoint;
+		argv[argc++] = head.branches[i].key;
+	}
 	if (self < 0 || pipe2(pipes, O_CLOEXEC | O_NONBLOCK) < 0)
 		bail_out("pipe2");
 	process->pid = fork();
@@ -347,6 +443,19 @@ struct raw {
 	void *context, *socket;
 };
 
+/* Whom raw clients connect to and make hellos for: a branch; NULL: the head. */
+static const struct place *raw_target;
+
+static const char *target_endpoint(void)
+{
+	return raw_target ? raw_target->endpoint : control_server_endpoint(head.server);
+}
+
+static const char *target_key(void)
+{
+	return raw_target ? raw_target->key : control_server_key(head.server);
+}
+
 /* keys NULL: the NULL mechanism. */
 __attribute__((unused)) static void raw_open(struct raw *raw, const struct keys *keys)
 {
@@ -355,14 +464,14 @@ __attribute__((unused)) static void raw_open(struct raw *raw, const struct keys 
 	raw->context = zmq_ctx_new();
 	raw->socket = zmq_socket(raw->context, ZMQ_DEALER);
 	zmq_setsockopt(raw->socket, ZMQ_LINGER, &linger, sizeof(linger));
-	if (keys && (zmq_setsockopt(raw->socket, ZMQ_CURVE_SERVERKEY,
-				    control_server_key(head.server), CONTROL_KEY_SIZE) < 0 ||
+	if (keys && (zmq_setsockopt(raw->socket, ZMQ_CURVE_SERVERKEY, target_key(),
+				    CONTROL_KEY_SIZE) < 0 ||
 		     zmq_setsockopt(raw->socket, ZMQ_CURVE_PUBLICKEY, keys->public_key,
 				    CONTROL_KEY_SIZE) < 0 ||
 		     zmq_setsockopt(raw->socket, ZMQ_CURVE_SECRETKEY, keys->secret_key,
 				    CONTROL_KEY_SIZE) < 0))
 		bail_out("CURVE");
-	if (zmq_connect(raw->socket, control_server_endpoint(head.server)) < 0)
+	if (zmq_connect(raw->socket, target_endpoint()) < 0)
 		bail_out("zmq_connect");
 }
 
@@ -425,8 +534,7 @@ __attribute__((unused)) static void claim_make(struct frame_claim *claim, size_t
 					       const struct keys *keys)
 {
 	*claim = (struct frame_claim){.job_id = JOB, .rank = rank, .node = "raw"};
-	snprintf(claim->head_key, sizeof(claim->head_key), "%s",
-		 control_server_key(head.server));
+	snprintf(claim->head_key, sizeof(claim->head_key), "%s", target_key());
 	snprintf(claim->agent_key, sizeof(claim->agent_key), "%s", keys->public_key);
 	snprintf(claim->nonce, sizeof(claim->nonce), "%s", "0123456789abcdef");
 }
@@ -465,22 +573,28 @@ __attribute__((unused)) static int tcp_open(void)
 	return fd;
 }
 
-/* Ends all connections to the head that this process holds at the head's end. */
-__attribute__((unused)) static int tcp_drop_all(void)
+/* Counts, or ends, the connections to the port that this process holds at the port's end. */
+static int tcp_each(unsigned port, bool drop)
 {
-	int dropped = 0;
+	int count = 0;
 
 	for (int fd = 3; fd < 1024; fd++) {
 		struct sockaddr_in local = {.sin_family = AF_UNSPEC}, peer;
 		socklen_t size = sizeof(local), peer_size = sizeof(peer);
 
 		if (getsockname(fd, (struct sockaddr *) &local, &size) == 0 &&
-		    local.sin_family == AF_INET && ntohs(local.sin_port) == head_port() &&
+		    local.sin_family == AF_INET && ntohs(local.sin_port) == port &&
 		    getpeername(fd, (struct sockaddr *) &peer, &peer_size) == 0 &&
-		    shutdown(fd, SHUT_RDWR) == 0)
-			dropped++;
+		    (!drop || shutdown(fd, SHUT_RDWR) == 0))
+			count++;
 	}
-	return dropped;
+	return count;
+}
+
+/* Ends all connections to the head. */
+__attribute__((unused)) static int tcp_drop_all(void)
+{
+	return tcp_each(head_port(), true);
 }
 
 #endif

@@ -38,7 +38,16 @@ static int on_resize(const char *kind, unsigned count, unsigned *expected,
 	return 0;
 }
 
-static const struct commands_callbacks callbacks = {.resize = on_resize};
+static bool no_kernels;
+
+static int on_kernels(unsigned *port, struct reason *reason, void *arg)
+{
+	(void) arg;
+	*port = 4711;
+	return no_kernels ? reason_set(reason, "the session ends") : 0;
+}
+
+static const struct commands_callbacks callbacks = {.resize = on_resize, .kernels = on_kernels};
 
 static void answers(const char *line, const char *expected)
 {
@@ -83,6 +92,9 @@ static void test_answers(void)
 		"{\"workers\": {\"kind\": \"dask\", \"count\": 1}, \"more\": 1}",
 		"{\"workers\": {\"kind\": \"dask\", \"count\": 1, \"count\": 2}}",
 		"{\"stop\": {}}",
+		"{\"kernels\": null}",
+		"{\"kernels\": {\"port\": 1}}",
+		"{\"kernels\": {}, \"more\": 1}",
 		"{\"workers\": {\"kind\": \"dask\", \"count\": 1}} {}",
 	};
 
@@ -94,6 +106,9 @@ static void test_answers(void)
 		"{\"ok\":true,\"expected\":0}\n");
 	answers("{\"workers\": {\"kind\": \"mpi\", \"count\": 3}}",
 		"{\"error\":\"mpi cannot change\"}\n");
+	answers("{\"kernels\": {}}", "{\"ok\":true,\"port\":4711}\n");
+	no_kernels = true;
+	answers("{\"kernels\": {}}", "{\"error\":\"the session ends\"}\n");
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		is_error(wrong[i], strlen(wrong[i]));
 	is_error("{\"workers\"\0: 1}", 14);

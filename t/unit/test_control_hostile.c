@@ -97,6 +97,7 @@ static void test_malformed_hello(void)
 {
 	struct frame_claim claim;
 	char payload[HELLO_SIZE], *line;
+	size_t size;
 
 	claim_make(&claim, 0, &alice);
 	hello_make(payload, &claim, NULL, 60);
@@ -112,8 +113,9 @@ static void test_malformed_hello(void)
 	hello_make(payload, &claim, NULL, 60);
 	is_rejected(hello_send(&alice, payload, strlen(payload) / 4), "malformed hello",
 		    "a part of a hello");
+	size = strlen(payload);
 	payload[10] = '\0';
-	is_rejected(hello_send(&alice, payload, 500), "a hello that is none",
+	is_rejected(hello_send(&alice, payload, size), "a hello that is none",
 		    "a hello with a NUL in it");
 	still_open("malformed hellos");
 }

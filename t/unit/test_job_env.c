@@ -54,6 +54,8 @@ static void test_hide(void)
 				    "SLURM_SPANK_X=1",
 				    "_SLURM_SPANK_OPTION_X=1",
 				    "SPANK_Y=1",
+				    "SPANK_JUPYTER_SPAWN_ID=secret",
+				    "SPANK_JUPYTER_HUB_UID=7",
 				    "SLURM_RLIMIT_CORE=0",
 				    "SLURM_UMASK=0022",
 				    "SLURM_JUPYTER_OPTIONS=secret",
@@ -67,6 +69,7 @@ static void test_hide(void)
 	is_int(job_env_hide(env), 0, "a job's environment is hidden");
 	is_str(joined(env),
 	       "PATH=/bin|SLURM_JOB_ID=7|SLURM_CONF=/etc/slurm.conf|XSLURM_A=1|SLURM=1|EMPTY=|"
+	       "SJ_JOB_SPANK_JUPYTER_SPAWN_ID=secret|SJ_JOB_SPANK_JUPYTER_HUB_UID=7|"
 	       "SJ_JOB_SLURM_JOB_ID=7|SJ_JOB_SLURM_JOB_NUM_NODES=2|SJ_JOB_SLURM_NTASKS=4|"
 	       "SJ_JOB_SLURM_CONF=/etc/slurm.conf|SJ_JOB_SRUN_DEBUG=3|"
 	       "SJ_JOB_SBATCH_PARTITION=p|SJ_JOB_SALLOC_X=y|SJ_JOB_PMI_RANK=0|"

@@ -9,11 +9,7 @@
 
 #include "common/fd.h"
 #include "fake_kernel.h"
-#include "launcher/kernel/orders.h"
 #include "scratch.h"
-
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
 /* Longer than anything takes, shorter than the test's bound. */
 enum { LONG_MS = 60000, BEAT_MS = 100 };
@@ -237,6 +233,8 @@ static void test_answers(void)
 		"{\"status\": {}, \"restart\": {}}",
 		"{\"status\": 1}",
 		"{\"status\": {\"a\": 1}}",
+		"{\"status\": {\"number\": \"1\"}}",
+		"{\"status\": {\"number\": 1, \"a\": 1}}",
 		"{\"key\": {}}",
 		"{\"status\": {}, \"status\": {}}",
 	};
@@ -401,83 +399,6 @@ static void test_not_started(void)
 	strcpy(program, path);
 }
 
-static void on_answer(uint32_t events, void *arg)
-{
-	(void) events;
-	(void) arg;
-	loop_stop(loop);
-}
-
-/* Sends these bytes; what is answered first: "" for the end, NULL for nothing in time. */
-static const char *order(struct orders *orders, int *fd, const char *bytes, size_t size)
-{
-	static char text[512];
-	int ends[2];
-	bool late = false;
-	struct loop_timer *timer = loop_timer_create(loop, on_late, &late);
-	struct loop_fd *watch;
-	ssize_t got;
-
-	if (*fd < 0) {
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) <
-			    0 ||
-		    orders_take(orders, ends[1]) < 0)
-			bail_out("orders_take");
-		*fd = ends[0];
-	}
-	if (send(*fd, bytes, size, MSG_NOSIGNAL) != (ssize_t) size)
-		bail_out("send");
-	watch = loop_fd_add(loop, *fd, EPOLLIN, on_answer, NULL);
-	loop_timer_set(timer, LONG_MS);
-	loop_run(loop);
-	loop_timer_destroy(timer);
-	loop_fd_remove(watch);
-	got = recv(*fd, text, sizeof(text) - 1, 0);
-	text[got > 0 ? got : 0] = '\0';
-	return late ? NULL : text;
-}
-
-static void test_orders(void)
-{
-	static char large[ORDERS_LINE_MAX];
-	struct orders *orders = orders_create(loop, &kernel);
-	static const char two[] = "{\"status\": {}}\n{}\n";
-	int fd = -1;
-
-	if (orders == NULL)
-		bail_out("orders");
-	is_str(order(orders, &fd, two, strlen(two)),
-	       "{\"state\":\"starting\",\"restarts\":0,\"reason\":\"\"}\n"
-	       "{\"error\":\"not one of {\\\"connection\\\": {}}, \\\"status\\\", "
-	       "\\\"interrupt\\\", \\\"restart\\\", \\\"shutdown\\\"\"}\n",
-	       "two lines at once, before there is a kernel");
-	ok(strstr(order(orders, &fd, "{\"connection\": {}}\n", 19), "not started yet") != NULL,
-	   "no key then");
-	ok(begin("good") && wait_for('R', 1), "ready");
-	ok(strstr(order(orders, &fd, "{\"status\": {}}\n", 15), "\"ready\"") != NULL,
-	   "the same stream later");
-	memset(large, 'x', sizeof(large));
-	is_str(order(orders, &fd, large, sizeof(large)), "", "a line too long ends it");
-	close(fd);
-	fd = -1;
-	ok(strncmp(order(orders, &fd, "\0\n", 2), "{\"error\"", 8) == 0, "a NUL is no order");
-	is_str(order(orders, &fd, "{\"shutdown\": {}}\n", 17), "{\"ok\":true}\n", "shutdown");
-	ok(wait_for('E', 1) && seen.in_order, "it ends");
-	close(fd);
-	for (int i = 0; i < ORDERS_STREAMS_MAX + 1; i++) {
-		int ends[2];
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) <
-		    0)
-			bail_out("socketpair");
-		int rc = orders_take(orders, ends[1]);
-		if (i == ORDERS_STREAMS_MAX)
-			is_int(rc, -1, "not more than so many streams");
-		close(ends[0]);
-	}
-	end();
-	orders_destroy(orders);
-}
-
 /* The Python of t/lib/common.bash's virtual environment. */
 static void test_ipykernel(void)
 {
@@ -552,7 +473,6 @@ int main(int argc, char *argv[])
 	test_faults();
 	test_tcp();
 	test_not_started();
-	test_orders();
 	test_ipykernel();
 	loop_destroy(loop);
 	env_destroy(environment);

@@ -33,19 +33,22 @@ static void refused(const char *name, const char *value, const char *what)
 
 static void test_table(void)
 {
-	static const char *const names[] = {"jupyter",	    "jupyter-workers", "jupyter-hub",
-					    "jupyter-init", "jupyter-start",   "jupyter-idle",
-					    "jupyter-warn", "jupyter-dir"};
+	static const char *const names[] = {"jupyter",	     "jupyter-workers", "jupyter-hub",
+					    "jupyter-init",  "jupyter-start",	"jupyter-idle",
+					    "jupyter-warn",  "jupyter-dir",	"jupyter-param",
+					    "jupyter-output"};
 	size_t count = 0;
 
 	for (; options_table[count].name != NULL && count < 100; count++) {
 		const struct option_spec *spec = &options_table[count];
 
-		is_str(spec->name, names[count < 8 ? count : 7], "option %zu", count);
+		is_str(spec->name, names[count < 10 ? count : 9], "option %zu", count);
 		ok(spec->optional_value == (count == 0), "only --jupyter may go without value");
+		ok(spec->repeated == (strcmp(spec->name, "jupyter-param") == 0),
+		   "only --jupyter-param counts each time");
 		ok(*spec->arginfo != '\0' && text_printable(spec->usage), "--help has a line");
 	}
-	is_int(count, 8, "the options of the design");
+	is_int(count, 10, "the options of the design, and those of a notebook");
 }
 
 static void test_app(void)
@@ -62,7 +65,11 @@ static void test_app(void)
 		"lab:x",
 		":",
 		":lab",
-		"run:python",
+		"run",
+		"run:",
+		"run:a\nb",
+		"run:\xff",
+		"ran:nb.ipynb",
 		"/bin/sh",
 		"../lab",
 		"-lab",
@@ -103,6 +110,80 @@ static void test_app(void)
 	options_clear(&options);
 	options_app_name(&options, name);
 	is_str(name, "", "without an app");
+}
+
+static void test_notebook(void)
+{
+	char name[OPTIONS_NAME_MAX];
+
+	options_init(&options);
+	is_int(set("jupyter", "run:my dir/nb:1.ipynb"), 0, "a notebook is taken");
+	is_str(options_notebook(&options), "my dir/nb:1.ipynb", "as it is given");
+	options_app_name(&options, name);
+	is_str(name, "run", "and its app is run");
+	set("jupyter", "kernel:run");
+	ok(options_notebook(&options) == NULL, "a kernel has none");
+	is_int(set("jupyter-output", "out/%j.ipynb"), 0, "an output is taken");
+	is_str(options.output, "out/%j.ipynb", "as given");
+	refused("jupyter-output", "a\tb", "a control character");
+	options_clear(&options);
+	ok(options_notebook(&options) == NULL, "nor has what is not given");
+}
+
+static void test_params(void)
+{
+	static const char *const bad[] = {"",	   "a",	     "=1",     "1a=2",
+					  "a-b=1", "a b=1",  " a=1",   "a =1",
+					  "a.b=1", "a=x\ny", "a=\xff", "\xc3\xa4=1"};
+	struct options_param param;
+	struct options decoded;
+	const char *at = NULL;
+	char large[OPTIONS_VALUE_MAX + 8];
+	char *encoded;
+
+	options_init(&options);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		refused("jupyter-param", bad[i], "a wrong parameter");
+	ok(options.params == NULL, "and nothing is kept");
+	is_int(set("jupyter-param", "alpha=0.1"), 0, "a parameter is taken");
+	is_int(set("jupyter-param", "_b2=[1, \"x=&%y\"]"), 0, "and another");
+	is_int(set("jupyter-param", "empty="), 0, "and an empty text");
+	is_int(set("jupyter-param", "alpha=0.2"), 0, "and one again");
+	is_str(options.params, "_b2=[1, \"x=&%y\"]\nempty=\nalpha=0.2", "whose last counts");
+	ok(options_param_next(options.params, &at, &param), "they are stepped through");
+	ok(param.name_length == 3 && memcmp(param.name, "_b2", 3) == 0, "by name");
+	is_int((long) param.value_length, 12, "and value");
+	ok(options_param_next(options.params, &at, &param) && param.value_length == 0,
+	   "also an empty one");
+	ok(options_param_next(options.params, &at, &param) &&
+		   memcmp(param.value, "0.2", 4) == 0,
+	   "to the last");
+	ok(!options_param_next(options.params, &at, &param), "and no further");
+	at = NULL;
+	ok(!options_param_next(NULL, &at, &param), "none are none");
+	encoded = options_encode(&options);
+	is_int(options_decode(encoded, &decoded, &reason), 0, "encoded, they are read again");
+	is_str(decoded.params, options.params, "as they were");
+	free(encoded);
+	options_clear(&decoded);
+	memset(large, 'x', sizeof(large));
+	large[1] = '=';
+	large[OPTIONS_VALUE_MAX - 1] = '\0';
+	options_clear(&options);
+	for (char name = 'a'; name < 'd'; name++) {
+		large[0] = name;
+		set("jupyter-param", large);
+	}
+	is_int(set("jupyter-param", large), 0, "the same again is no more");
+	large[0] = 'd';
+	is_int(set("jupyter-param", large), 0, "as much as there is room for");
+	large[0] = 'e';
+	fails_with(set("jupyter-param", large), EMSGSIZE, "too much of them is refused");
+	is_told("jupyter-param");
+	large[OPTIONS_VALUE_MAX - 1] = 'x';
+	large[OPTIONS_VALUE_MAX] = '\0';
+	fails_with(set("jupyter-param", large), EMSGSIZE, "and one that is too long");
+	options_clear(&options);
 }
 
 static void test_workers(void)
@@ -595,40 +676,6 @@ static void test_decode(void)
 	options_clear(&options);
 }
 
-static void test_unbuilt(void)
-{
-	static const struct {
-		const char *name, *value, *told;
-	} cases[] = {
-		{"jupyter", "singleuser", "--jupyter=singleuser is not built in this release"},
-		{"jupyter-hub", "http://hub", "--jupyter-hub is not built in this release"},
-	};
-
-	options_clear(&options);
-	is_int(options_unbuilt(&options, &reason), 0, "nothing asked is built");
-	set("jupyter", "lab");
-	set("jupyter-hub", "none");
-	set("jupyter-workers", "dask");
-	set("jupyter-idle", "5");
-	set("jupyter-dir", "/x");
-	is_int(options_unbuilt(&options, &reason), 0,
-	       "lab with workers and without a hub is built");
-	set("jupyter", "kernel:ir");
-	is_int(options_unbuilt(&options, &reason), 0, "a kernel is built");
-	set("jupyter", "kernels");
-	is_int(options_unbuilt(&options, &reason), 0,
-	       "an app of the site is for others to know");
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		options_clear(&options);
-		set("jupyter", NULL);
-		set(cases[i].name, cases[i].value);
-		fails_with(options_unbuilt(&options, &reason), ENOTSUP, "%s=%s is not",
-			   cases[i].name, cases[i].value);
-		is_str(reason.text, cases[i].told, "and said so");
-	}
-	options_clear(&options);
-}
-
 int main(void)
 {
 	struct options zeroed = {0};
@@ -636,6 +683,8 @@ int main(void)
 	options_init(&options);
 	test_table();
 	test_app();
+	test_notebook();
+	test_params();
 	test_workers();
 	test_worker_list();
 	test_hub();
@@ -649,7 +698,6 @@ int main(void)
 	test_large();
 	test_code();
 	test_decode();
-	test_unbuilt();
 	errno = EMFILE;
 	options_clear(&zeroed);
 	options_clear(&zeroed);

@@ -51,6 +51,10 @@ def worker(channel):
         over = threading.Event()
         def line(text):
             channel.say("heard " + text)
+            if text.startswith("nonsense"):
+                int(text)
+            if text == "exit":
+                sys.exit("the callback ends")
             if text == "retire":
                 over.set()
         channel.on_line(line)
@@ -204,6 +208,19 @@ def test_ends(world: World) -> None:
     fork.channel.say("retire")
     check("and retires", fork.wait() == 0)
 
+    for number, nonsense in enumerate(("nonsense", "exit")):
+        fork = host.fork("worker", "0.%d" % (5 + number))
+        fork.channel.wait_line("began " + fork.id)
+        fork.channel.say(nonsense)
+        fork.channel.say("something")
+        check("what its function cannot bear (%s) does not make it deaf" % nonsense,
+              fork.channel.wait_line("heard something", 5), fork.channel.lines)
+        fork.channel.sock.shutdown(socket.SHUT_WR)
+        check("it hears the end of its channel, and ends with 1", fork.wait(5) == 1, fork.output())
+        check("and its log has what was wrong",
+              ("ValueError: invalid" if number == 0 else "SystemExit: the callback") in fork.output(), fork.output())
+        fork.kill()
+
     fork = host.fork("worker", "0.2")
     fork.channel.wait_line("began 0.2")
     fork.channel.sock.shutdown(socket.SHUT_WR)
@@ -316,6 +333,14 @@ def test_commands(world: World) -> None:
                          timeout=DEADLINE, encoding="utf-8")
     check("a missing package is one line", run.returncode == 1 and "no module nosuchpackage" in run.stderr
           and run.stderr.count("\n") == 1, run.stderr)
+    world.write("beside.py", "import json\nimport nosuchpart.of_it\ndef f():\n    import neverasked\n")
+    path = world.write("other_kind.py", "import beside\nfrom nosuchother import x\nprint('imported')\n")
+    run = subprocess.run([sys.executable, PRELOAD, "--check", path], stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+                         timeout=DEADLINE, encoding="utf-8")
+    check("all packages that are missing can be asked for", run.returncode == 1 and run.stdout == ""
+          and run.stderr == "error: %s has no module nosuchother, nosuchpart\n" % sys.executable, run.stderr)
+    run = subprocess.run([sys.executable, PRELOAD, "--check", world.module], timeout=DEADLINE)
+    check("and that there is none", run.returncode == 0)
     for words in ([], ["--worker"], ["--other", path], [path], ["a", "b", "c"]):
         environ = {name: value for name, value in os.environ.items() if name != "SPANK_JUPYTER_HOST_FD"}
         run = subprocess.run([sys.executable, PRELOAD, *words], stderr=subprocess.PIPE, env=environ,

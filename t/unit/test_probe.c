@@ -20,6 +20,7 @@ struct script {
 };
 static const char SILENT[] = "(silent)";
 
+static bool tls;
 static struct loop *loop;
 static char socket_path[sizeof(scratch_path) + 8];
 static struct probe *probe;
@@ -182,6 +183,7 @@ static void run(const struct script *script, int64_t deadline_ms, loop_timer_cal
 {
 	const struct probe_options options = {.socket_path = socket_path,
 					      .path = "/api",
+					      .tls = tls,
 					      .deadline_ms = deadline_ms,
 					      .silence_ms = 60};
 	struct loop_timer *timer = loop_timer_create(loop, late ? late : stop_now, NULL);
@@ -231,6 +233,24 @@ static void test_answers(void)
 	script = (struct script){.answers = {OK_REPLY}, .slow = true};
 	run(&script, 20000, NULL, 0);
 	is_int(answer.status, 200, "an answer byte by byte");
+}
+
+/* What a server that speaks TLS does with a plain request. */
+static void test_tls(void)
+{
+	static const struct script scripts[] = {
+		{.answers = {""}}, {.answers = {"\x15\x03\x03"}}, {.answers = {SILENT, ""}}};
+	static const char *const names[] = {"one that closes", "one that says an alert",
+					    "one that is busy at first"};
+
+	tls = true;
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+		run(&scripts[i], 20000, NULL, 0);
+		is_int(answer.status, 200, "of servers with TLS %s answers", names[i]);
+	}
+	run(&(struct script){.answers = {SILENT}}, 300, NULL, 0);
+	is_int(answer.status, -1, "but not one that says nothing");
+	tls = false;
 }
 
 static void test_late(void)
@@ -421,6 +441,7 @@ int main(void)
 		bail_out("loop_create");
 	snprintf(socket_path, sizeof(socket_path), "%s/s", scratch_path);
 	test_answers();
+	test_tls();
 	test_late();
 	test_failures();
 	test_hostile();

@@ -192,8 +192,9 @@ static void test_expand(void)
 	is_expanded("$(port)", NULL);
 }
 
-static const char app_keys[] = "not allowed here: give title, command, path, ready, guarded, "
-			       "jupyter_api, url, hint, ready_timeout, env.NAME, prepend.NAME";
+static const char app_keys[] =
+	"not allowed here: give title, command, path, ready, guarded, "
+	"jupyter_api, hub, url, hint, ready_timeout, env.NAME, prepend.NAME";
 
 static void is_refused_in(struct recipe recipe, const char *key, const char *value,
 			  const char *expected)
@@ -259,6 +260,7 @@ static void test_set(void)
 	is_refused("guarded", "api", ready);
 	is_refused("guarded", "/a b", ready);
 	is_refused("jupyter_api", "api", ready);
+	is_refused("hub", "true", "not allowed here: give no or yes");
 	is_refused("url", "lab", url);
 	is_refused("url", "/lab?token=x", url);
 	is_refused("url", "/lab#x", url);

@@ -91,6 +91,31 @@ static void test_parse(void)
 		"endpoint tcp://%n%n%s " KEY "%n",
 		"endpoint tcp://1.2.3.4:5\x80 " KEY,
 		"endpoint tcp://1.2.3.4:5 rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf\x1b",
+		"tree",
+		"tree ",
+		"tree 1",
+		"tree -2",
+		"tree  2",
+		"tree 2 ",
+		"tree 2\r",
+		"tree 0x10",
+		"tree 02",
+		"branch 03 " ENDPOINT " " KEY,
+		"tree 65537",
+		"tree 99999999999999999999",
+		"branch",
+		"branch " ENDPOINT " " KEY,
+		"branch 3 " ENDPOINT,
+		"branch 3" ENDPOINT " " KEY,
+		"branch  3 " ENDPOINT " " KEY,
+		"branch 3  " ENDPOINT " " KEY,
+		"branch 0 " ENDPOINT " " KEY,
+		"branch 65536 " ENDPOINT " " KEY,
+		"branch 100000 " ENDPOINT " " KEY,
+		"branch -3 " ENDPOINT " " KEY,
+		"branch +3 " ENDPOINT " " KEY,
+		"branch 3 ipc:///tmp/socket " KEY,
+		"branch 3 " ENDPOINT " " KEY " ",
 	};
 	struct rendezvous message, before;
 
@@ -103,6 +128,12 @@ static void test_parse(void)
 	ok(message.kind == RENDEZVOUS_ENDPOINT && !strcmp(message.endpoint, ENDPOINT) &&
 		   !strcmp(message.key, KEY),
 	   "is taken");
+	is_int(rendezvous_parse("tree 100", &message), 0, "a tree");
+	ok(message.kind == RENDEZVOUS_TREE && message.span == 100, "and its span");
+	is_int(rendezvous_parse("branch 65535 " ENDPOINT " " KEY, &message), 0, "a branch");
+	ok(message.kind == RENDEZVOUS_BRANCH && message.rank == 65535 &&
+		   !strcmp(message.endpoint, ENDPOINT) && !strcmp(message.key, KEY),
+	   "its rank, and where it is");
 	memset(&message, 33, sizeof(message));
 	before = message;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -141,6 +172,17 @@ static void test_send(void)
 	is_int(lines.count, 1, "as one line");
 	ok(rendezvous_parse(lines.last, &message) == 0 && !strcmp(message.endpoint, ENDPOINT),
 	   "that is understood");
+	is_int(rendezvous_send_tree(ends[1], 17), 0, "a tree is sent");
+	feed_text("");
+	ok(rendezvous_parse(lines.last, &message) == 0 && message.kind == RENDEZVOUS_TREE &&
+		   message.span == 17,
+	   "and understood");
+	is_int(rendezvous_send_branch(ends[1], 34, ENDPOINT, KEY), 0, "a branch is sent");
+	feed_text("");
+	ok(rendezvous_parse(lines.last, &message) == 0 && message.kind == RENDEZVOUS_BRANCH &&
+		   message.rank == 34 && !strcmp(message.endpoint, ENDPOINT),
+	   "and understood");
+	lines.count = 1;
 	is_int(rendezvous_say(ends[1], "two\nlines\x1b[2J"), 0, "words are sent");
 	feed_text("");
 	is_int(lines.count, 2, "as one line, whatever is in them");

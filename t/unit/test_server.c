@@ -31,6 +31,8 @@ static const char program[] =
 	"while True:\n"
 	"    client = listener.accept()[0]\n"
 	"    request = client.recv(4096)\n"
+	"    if mode == 'based' and b' /user/a/' not in request:\n"
+	"        os._exit(9)\n"
 	"    status = 403 if b'/guarded' in request and mode != 'open' else 200\n"
 	"    client.sendall(b'HTTP/1.1 %d X\\r\\n\\r\\n' % status)\n"
 	"    client.close()\n"
@@ -54,9 +56,11 @@ static struct {
 
 /* What the test does then. */
 static struct {
-	int signo;	       /* sent once it serves */
-	int64_t stop;	       /* the grace with which it is stopped once it serves */
-	bool stops, destroys;  /* once it serves */
+	int signo;	      /* sent once it serves */
+	int64_t stop;	      /* the grace with which it is stopped once it serves */
+	bool stops, destroys; /* once it serves */
+	const char *base;     /* of its paths */
+	bool patient;
 	bool stops_in_restart; /* while it waits for its next start */
 } script;
 
@@ -147,6 +151,8 @@ static bool run(const char *command, bool guarded, const char *ready, unsigned r
 					 .environment = environment,
 					 .variables = variables,
 					 .socket_path = socket_path,
+					 .base = script.base,
+					 .patient = script.patient,
 					 .directory = scratch_path,
 					 .restarts_max = restarts_max};
 	server = server_create(loop, &options, &callbacks);
@@ -246,6 +252,30 @@ static void test_guard(void)
 	is_seen("SVE", true, "ended by signal 15");
 }
 
+/* What a hub guards: below a path of the hub's, and tried again when it ends before it serves.
+ */
+static void test_of_hub(void)
+{
+	char base[1100];
+
+	script.base = "/user/a";
+	script.stops = true;
+	script.stop = 60000;
+	run_mode("based", true, 3);
+	is_seen("SVE", true, "ended by signal 15");
+	memset(base, 'a', sizeof(base) - 1);
+	base[0] = '/';
+	base[sizeof(base) - 1] = '\0';
+	script.base = base;
+	ok(!run_mode("serve", false, 3), "a path that is too long is told");
+	script.patient = true;
+	run("sh -c 'echo no hub; exit 1'", false, "1:00", 1);
+	is_seen("SRSE", false, "no hub");
+	script.patient = true;
+	run_mode("silent", false, 3);
+	is_seen("SE", false, "no answer to GET /api");
+}
+
 static void test_restarts(void)
 {
 	script.signo = SIGUSR1;
@@ -291,6 +321,7 @@ int main(void)
 	test_order();
 	test_before_serving();
 	test_guard();
+	test_of_hub();
 	test_restarts();
 	test_start();
 	loop_destroy(loop);

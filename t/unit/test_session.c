@@ -148,7 +148,15 @@ static struct session *full_session(void)
 		session_set(&session->nodes[i].name, names[i]);
 		strcpy(session->nodes[i].state, states[i]);
 	}
+	session_set(&session->hub_url, "https://hub.example.org/hub/api");
+	session_set(&session->hub_mode, "adopt");
+	session_set(&session->hub_state, "waiting");
+	session_set(&session->hub_reason, "it does not\x1b answer");
 	add_workers(session);
+	session->kernels_port = 4711;
+	session->kernels[0] = (struct session_kernel){2, "python3", "ended"};
+	session->kernels[1] = (struct session_kernel){7, "ir", "ready"};
+	session->kernel_count = 2;
 	for (int i = 0; i < PHASE_COUNT; i++)
 		session->phases[i] = i == PHASE_READY ? 0 : 1700000000.123456 + i;
 	session->job_end_time = 1700003600;
@@ -218,6 +226,10 @@ static void test_round_trip(int dir)
 	is_int(read->head_pid, written->head_pid, "head_pid");
 	is_str(read->runtime_dir, written->runtime_dir, "runtime_dir");
 	is_str(read->log, written->log, "log");
+	is_str(read->hub_url, written->hub_url, "the hub");
+	is_str(read->hub_mode, "adopt", "how it is spoken to");
+	is_str(read->hub_state, "waiting", "what it knows");
+	is_str(read->hub_reason, "it does not\\x1b answer", "and why");
 	is_int(read->server_restarts, written->server_restarts, "server_restarts");
 	is_int(read->node_count, 3, "nodes");
 	for (size_t i = 0; i < read->node_count && i < 3; i++) {
@@ -225,6 +237,11 @@ static void test_round_trip(int dir)
 		is_str(read->nodes[i].state, written->nodes[i].state, "and its state");
 	}
 	same_workers(read);
+	is_int(read->kernels_port, 4711, "kernels_port");
+	ok(read->kernel_count == 2 && read->kernels[0].number == 2 &&
+		   !strcmp(read->kernels[0].state, "ended") && read->kernels[1].number == 7 &&
+		   !strcmp(read->kernels[1].name, "ir"),
+	   "kernels");
 	for (int i = 0; i < PHASE_COUNT; i++)
 		same &= fabs(read->phases[i] - written->phases[i]) < 2e-6;
 	ok(same, "phases, to microseconds");
@@ -391,6 +408,10 @@ static void test_fields(int dir)
 		"\"endpoint\":null",
 		"\"endpoint\":{}",
 		"\"head\":null",
+		"\"hub\":null",
+		"\"hub\":{}",
+		"\"hub\":{\"state\":\"registered\",\"mode\":\"spawn\"}",
+		"\"hub\":{\"state\":\"orphan\",\"reason\":\"a b\",\"url\":\"https://h/\"}",
 		"\"nodes\":null",
 		"\"nodes\":[]",
 		"\"phases\":null",
@@ -411,6 +432,9 @@ static void test_fields(int dir)
 		"\"ready\"}]",
 		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\",\"expected\":67108864}]",
 		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\",\"reason\":null}]",
+		"\"kernels\":null",
+		"\"kernels\":[],\"kernels_port\":null",
+		"\"kernels\":[{\"number\":1,\"kernel\":\"a\",\"state\":\"hung\",\"more\":1}]",
 	};
 	static const char *const bad[] = {
 		/* wrong types */
@@ -444,6 +468,28 @@ static void test_fields(int dir)
 		"\"phases\":{\"ready\":\"1\"}",
 		"\"job_end_time\":\"1\"",
 		"\"updated\":[]",
+		/* kernels */
+		"\"kernels_port\":65536",
+		"\"kernels_port\":\"80\"",
+		"\"kernels\":{}",
+		"\"kernels\":[1]",
+		"\"kernels\":[{\"kernel\":\"a\",\"state\":\"ready\"}]",
+		"\"kernels\":[{\"number\":0,\"kernel\":\"a\",\"state\":\"ready\"}]",
+		"\"kernels\":[{\"number\":-1,\"kernel\":\"a\",\"state\":\"ready\"}]",
+		"\"kernels\":[{\"number\":1,\"kernel\":\"../a\",\"state\":\"ready\"}]",
+		"\"kernels\":[{\"number\":1,\"kernel\":\"a\",\"state\":\"well\"}]",
+		"\"kernels\":[{\"number\":1,\"kernel\":\"a\"}]",
+		"\"kernels\":[{\"number\":2,\"kernel\":\"a\",\"state\":\"ready\"},"
+		"{\"number\":2,\"kernel\":\"b\",\"state\":\"ready\"}]",
+		/* the hub */
+		"\"hub\":5",
+		"\"hub\":[]",
+		"\"hub\":{\"state\":\"\"}",
+		"\"hub\":{\"state\":\"x\"}",
+		"\"hub\":{\"state\":1}",
+		"\"hub\":{\"url\":\"javascript:x\"}",
+		"\"hub\":{\"mode\":\"-x\"}",
+		"\"hub\":{\"reason\":\"a\\nb\"}",
 		/* ids */
 		"\"step_id\":\"\"",
 		"\"step_id\":\"-1\"",

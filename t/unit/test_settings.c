@@ -19,9 +19,11 @@ static void test_defaults(void)
 	is_int(settings->idle_max_s, 0, "idle_max by default");
 	is_int(settings->warn_default_s, 300, "warn by default");
 	is_int(settings->init_timeout_s, 300, "init_timeout by default");
+	is_int(settings->orphan_grace_s, 600, "orphan_grace by default");
 	is_int(settings->server_restarts_max, 3, "restarts by default");
 	is_int(settings->log_level, SETTINGS_LOG_INFO, "log by default");
 	is_int(settings->log_max_bytes, 16 << 20, "log_size by default");
+	is_int(settings->star_max, 256, "star_max by default");
 	is_int(settings->app_count, 1, "the shipped app");
 	is_int(settings->kind_count, 0, "no kind of workers");
 	settings_destroy(settings);
@@ -40,6 +42,8 @@ static void test_site(void)
 					 "ports=40000-40999\n"
 					 "tmpdir =   /local/scratch  \n"
 					 "hub = https://hub.example.org:8081/hub/api\n"
+					 "hub_user = jupyterhub\n"
+					 "orphan_grace = 0:30\n"
 					 "; another comment\n"
 					 "idle = 1:00:00\n"
 					 "idle_max = 1-0\n"
@@ -47,7 +51,8 @@ static void test_site(void)
 					 "init_timeout = 0:30\n"
 					 "restarts = 0\n"
 					 "log = debug\n"
-					 "log_size = 64K");
+					 "log_size = 64K\n"
+					 "star_max = 1");
 
 	if (!ok(settings != NULL, "every key of [site]")) {
 		tap_note("%s", reason.text);
@@ -60,6 +65,8 @@ static void test_site(void)
 	is_int(settings->port_last, 40999, "the last port");
 	is_str(settings->tmpdir, "/local/scratch", "tmpdir");
 	is_str(settings->hub, "https://hub.example.org:8081/hub/api", "hub");
+	is_str(settings->hub_user, "jupyterhub", "hub_user");
+	is_int(settings->orphan_grace_s, 30, "orphan_grace");
 	is_int(settings->idle_default_s, 3600, "idle");
 	is_int(settings->idle_max_s, 86400, "idle_max");
 	is_int(settings->warn_default_s, 0, "warn");
@@ -67,16 +74,19 @@ static void test_site(void)
 	is_int(settings->server_restarts_max, 0, "restarts");
 	is_int(settings->log_level, SETTINGS_LOG_DEBUG, "log");
 	is_int(settings->log_max_bytes, 64 << 10, "log_size");
+	is_int(settings->star_max, 1, "star_max");
 	settings_destroy(settings);
 
 	settings = load("[site]\nidle_max = 30\nlog_size = 1G\nports = 0\nhub = none\nrestarts "
-			"= 100\n");
+			"= 100\nhub_user = 998\norphan_grace = off\n");
 	if (!ok(settings != NULL, "other values"))
 		return;
 	is_int(settings->idle_default_s, 1800, "idle is idle_max where it is not given");
 	is_int(settings->log_max_bytes, 1 << 30, "log_size in G");
 	is_int(settings->port_last, 0, "ports 0");
 	is_str(settings->hub, "none", "hub none");
+	is_str(settings->hub_user, "998", "hub_user, a number");
+	is_int(settings->orphan_grace_s, 0, "orphan_grace off");
 	settings_destroy(settings);
 }
 
@@ -101,6 +111,9 @@ static void test_values(void)
 	static const char tmpdir[] =
 		"an absolute path of at most 36 bytes, on a disk of the node";
 	static const char hub[] = "http://HOST[:PORT]/PATH, https://HOST[:PORT]/PATH, or none";
+	static const char account[] = "the name or the uid of the account that the hub runs as";
+	static const char grace[] =
+		"a time as Slurm writes it (MINUTES, HOURS:MINUTES:SECONDS, ...), or off";
 	static const char time[] =
 		"a time as Slurm writes it (MINUTES, HOURS:MINUTES:SECONDS, ...), 0 for none";
 	static const char wait[] =
@@ -131,6 +144,10 @@ static void test_values(void)
 		{"tmpdir", "/a23456789/b23456789/c23456789/d23456", tmpdir},
 		{"hub", "hub.example.org", hub},
 		{"hub", "https://hub/a b", hub},
+		{"hub_user", "-x", account},
+		{"hub_user", "a b", account},
+		{"orphan_grace", "never", grace},
+		{"orphan_grace", "-1", grace},
 		{"idle", "soon", time},
 		{"idle", "-1", time},
 		{"idle_max", "1:2:3:4", time},
@@ -149,6 +166,9 @@ static void test_values(void)
 		{"log_size", "M", size},
 		{"log_size", "99999999999999999999", size},
 		{"log_size", "", size},
+		{"star_max", "0", "1..65536 nodes"},
+		{"star_max", "65537", "1..65536 nodes"},
+		{"star_max", "many", "1..65536 nodes"},
 	};
 	struct settings *settings;
 
@@ -195,11 +215,12 @@ static void test_form(void)
 	is_wrong("[site]\nlogs = info\n",
 		 "/site.conf:2: [site] logs: not known: give one of network, allow, ports, "
 		 "tmpdir, "
-		 "hub, idle, idle_max, warn, init_timeout, restarts, log, log_size");
+		 "hub, hub_user, orphan_grace, idle, idle_max, warn, init_timeout, restarts, "
+		 "log, log_size, star_max");
 	is_wrong("[app x]\ncmd = x\n",
 		 "/site.conf:2: [app x] cmd: not known: give one of "
 		 "title, command, path, ready, "
-		 "guarded, jupyter_api, url, hint, ready_timeout, env.NAME, prepend.NAME");
+		 "guarded, jupyter_api, hub, url, hint, ready_timeout, env.NAME, prepend.NAME");
 	is_wrong("[site]\nlog = info\n\nlog = debug\n",
 		 "/site.conf:4: [site] log: given on line 2 already: give it once");
 	is_wrong("[app x]\nurl = /\nurl = /\n",
@@ -221,8 +242,8 @@ static void test_form(void)
 					"comment that begins with \"#\"");
 	is_wrong("[site]\n= info\n",
 		 "/site.conf:2: [site] : not known: give one of network, allow, ports, tmpdir, "
-		 "hub, "
-		 "idle, idle_max, warn, init_timeout, restarts, log, log_size");
+		 "hub, hub_user, orphan_grace, "
+		 "idle, idle_max, warn, init_timeout, restarts, log, log_size, star_max");
 	is_wrong("[site\nlog = info\n", "/site.conf:1: \"[site\": no section: give [NAME] and "
 					"nothing else on the line");
 	is_wrong("[site] log\n", "/site.conf:1: \"[site] log\": no section: give [NAME] and "

@@ -206,7 +206,7 @@ static void test_garbage(void)
 	close(fd);
 
 	handshake_token_set(&token, OTHER, strlen(OTHER));
-	handshake_begin(&handshake, &token, handshake_random_true, NULL);
+	handshake_begin(&handshake, &token, cipher_suites(), handshake_random_true, NULL);
 	fd = raw_connect();
 	write_all(fd, handshake.hello, sizeof(handshake.hello));
 	ok(is_closed(fd), "and so is who has another token");
@@ -214,7 +214,7 @@ static void test_garbage(void)
 	is_int(counts().refused, before.refused + 2, "both are counted");
 
 	handshake_token_set(&token, TOKEN, strlen(TOKEN));
-	handshake_begin(&handshake, &token, handshake_random_true, NULL);
+	handshake_begin(&handshake, &token, cipher_suites(), handshake_random_true, NULL);
 	for (size_t cut = 0; cut < sizeof(handshake.hello); cut++) {
 		fd = raw_connect();
 		write_all(fd, handshake.hello, cut);
@@ -283,9 +283,9 @@ static void test_tampered(void)
 	uint8_t zero[64] = {0};
 
 	tampered("a flipped bit", NULL, 0);
-	tampered("a frame without a tag", zero, 2);
-	tampered("a frame beyond the limit", "\377\377", 2);
-	tampered("garbage", "\0\21garbage garbage garbage", 24);
+	tampered("a frame without a tag", zero, 4);
+	tampered("a frame beyond the limit", "\0\377\377\377", 4);
+	tampered("garbage", "\0\0\0\21garbage garbage garbage", 26);
 	ok(becomes(counts().open == 0), "nothing of them is left");
 }
 
@@ -321,7 +321,7 @@ static void test_slow(void)
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	handshake_token_set(&token, TOKEN, strlen(TOKEN));
-	handshake_begin(&handshake, &token, handshake_random_true, NULL);
+	handshake_begin(&handshake, &token, cipher_suites(), handshake_random_true, NULL);
 	for (size_t i = 0; i < sizeof(handshake.hello); i++)
 		write_all(fd, handshake.hello + i, 1);
 	ok(read_all(fd, answer, sizeof(answer)), "a slow peer is waited for");

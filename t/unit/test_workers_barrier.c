@@ -427,6 +427,35 @@ static void test_many(void)
 	barrier_destroy(barrier);
 }
 
+static void test_settled(void)
+{
+	struct barrier *barrier = make(2, 1, false);
+
+	ok(!barrier_settled(barrier), "not settled before a node is heard");
+	barrier_here(barrier, 0, 1);
+	barrier_here(barrier, 1, 1);
+	ok(!barrier_settled(barrier), "nor before a worker has come");
+	barrier_exited(barrier, 1, 0, true, "it ended", NULL);
+	ok(!barrier_settled(barrier), "nor while one is started again");
+	barrier_exited(barrier, 1, 0, false, "it ended", NULL);
+	is_now(barrier, "degraded", 2, 0, 2, "one has ended for good");
+	ok(!barrier_settled(barrier), "which says nothing of the other");
+	barrier_started(barrier, 0, 0);
+	barrier_joined(barrier, 0, 0);
+	is_now(barrier, "degraded", 2, 1, 1, "which comes");
+	ok(barrier_settled(barrier), "and that is all that will");
+	barrier_destroy(barrier);
+	barrier = make(1, 1, true);
+	barrier_here(barrier, 0, 1);
+	barrier_deadline(barrier);
+	ok(barrier_settled(barrier), "the deadline settles it");
+	barrier_destroy(barrier);
+	barrier = make(1, 1, true);
+	barrier_failed(barrier, "the controller ended");
+	ok(barrier_settled(barrier), "so does a controller that is gone for good");
+	barrier_destroy(barrier);
+}
+
 int main(void)
 {
 	test_start();
@@ -439,6 +468,7 @@ int main(void)
 	test_controller();
 	test_resize();
 	test_many();
+	test_settled();
 	session_destroy(session);
 	return done_testing();
 }

@@ -32,7 +32,7 @@ static struct {
 static struct {
 	size_t at;
 	int64_t grace; /* stops it; -1: ends the loop */
-	unsigned expect;
+	unsigned expect, gone;
 } script;
 
 static void note(char letter)
@@ -47,6 +47,8 @@ static void note(char letter)
 		return;
 	if (script.expect)
 		controller_expect(controller, script.expect);
+	if (script.gone)
+		controller_gone(controller, 70000, 0, script.gone);
 	if (script.grace >= 0)
 		controller_stop(controller, script.grace);
 	else if (!script.expect)
@@ -229,6 +231,23 @@ static void test_expect(void)
 	is_str(seen.tail, "head: expect 8\n", "which its log has");
 }
 
+static void test_gone(void)
+{
+	plan(1, -1, 8);
+	script.gone = 2;
+	ok(run_shell("echo listening >&3; read line <&3; read line <&3; echo \"$$line\"", "0"),
+	   "one that is told who has ended");
+	is_str(seen.tail, "gone 70000.0 70000.1\n", "by their names");
+	script.gone = WORKERS_COUNT_MAX;
+	ok(run_shell("echo listening >&3; read line <&3; all=0; last=; "
+		     "while [ \"$$last\" != 70000.1023 ]; do read gone ids <&3; "
+		     "for last in $$ids; do all=$$((all + 1)); done; done; echo $$gone $$all",
+		     "0"),
+	   "of a whole node");
+	is_str(seen.tail, "gone 1024\n", "each once");
+	script.gone = 0;
+}
+
 static void test_deaths(void)
 {
 	plan(0, -1, 0);
@@ -302,6 +321,7 @@ int main(void)
 		bail_out("loop_create");
 	test_lines();
 	test_expect();
+	test_gone();
 	test_deaths();
 	test_stop();
 	test_inherits();

@@ -15,6 +15,7 @@ static const char kinds[] = "[workers one]\n"
 			    "controller = preload\n"
 			    "ports = 1\n"
 			    "env.MINE = ${kind}\n"
+			    "env.MANY = of ${count}\n"
 			    "resize = yes\n"
 			    "[workers broken]\n"
 			    "preload = ${recipes_dir}/broken.py\n"
@@ -34,9 +35,13 @@ static const char module[] =
 	"os.environ['HOST'] = str(os.getpid())\n"
 	"def worker(channel):\n"
 	"    retired = threading.Event()\n"
-	"    channel.on_line(lambda line: retired.set() if line == 'retire' else None)\n"
+	"    def hear(line):\n"
+	"        print('hears', line, flush=True)\n"
+	"        if line == 'retire':\n"
+	"            retired.set()\n"
+	"    channel.on_line(hear)\n"
 	"    names = ['MINE', 'SPANK_JUPYTER_WORKER', 'SPANK_JUPYTER_KIND',\n"
-	"             'SPANK_JUPYTER_SHARE', 'CUDA_VISIBLE_DEVICES', 'HOST']\n"
+	"             'SPANK_JUPYTER_SHARE', 'CUDA_VISIBLE_DEVICES', 'HOST', 'MANY']\n"
 	"    for name in names:\n"
 	"        print(name, os.environ.get(name))\n"
 	"    print('cpus', sorted(os.sched_getaffinity(0)))\n"
@@ -123,6 +128,24 @@ static void test_workers(void)
 	   "the end of all ends it too");
 }
 
+/* Whether the worker's log has the line, within the time for anything. */
+static bool comes_to_say(unsigned index, const char *line)
+{
+	int64_t end = loop_now() + WORLD_DEADLINE_MS;
+	const char *tail;
+
+	do {
+		told_seen = told_count;
+		world_say(WORKERS_TAIL, "one", index);
+		tail = world_next(WORKERS_TAIL)->tail;
+		if (strstr(tail, line))
+			return true;
+		world_run_for(20);
+	} while (loop_now() < end && told_count < WORLD_TOLD_MAX - 8);
+	tap_note("%s", tail);
+	return false;
+}
+
 static void test_retire(void)
 {
 	world_begin(environment);
@@ -141,6 +164,8 @@ static void test_retire(void)
 		twice += world_count(WORKERS_READY, i);
 	is_int(twice, 7, "more come when they are wanted");
 	is_int(world_count(WORKERS_EXITED, -1), 0, "and nobody has died");
+	ok(comes_to_say(4, "\nMANY of 5\n"), "those that come know how many they are");
+	ok(comes_to_say(0, "\nhears count 5\n"), "those that are there are told");
 	world_stop(60000);
 }
 

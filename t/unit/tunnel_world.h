@@ -377,8 +377,7 @@ static bool is_ended(int fd)
 /* A user's connection, made by hand. */
 struct raw {
 	int fd;
-	struct stream_out out;
-	struct stream_in in;
+	struct stream out, in;
 	uint8_t sent[4096]; /* all bytes that have gone out */
 	size_t sent_size;
 };
@@ -394,7 +393,7 @@ static bool raw_send(struct raw *raw, const void *bytes, size_t size)
 
 static size_t raw_seal(struct raw *raw, const char *text, bool last, uint8_t frame[512])
 {
-	return stream_out_frame(&raw->out, text, strlen(text), last, frame);
+	return stream_out_copy(&raw->out, frame, text, strlen(text), last);
 }
 
 /* As far as the wish.  Whether the server has answered. */
@@ -403,35 +402,32 @@ static bool raw_open(struct raw *raw, const char *name)
 	struct handshake_token token;
 	struct handshake handshake;
 	struct handshake_keys keys;
-	uint8_t answer[HANDSHAKE_ANSWER_SIZE], header[STREAM_HEADER_SIZE], frame[512];
+	uint8_t answer[HANDSHAKE_ANSWER_SIZE], frame[512];
 
 	memset(raw, 0, sizeof(*raw));
 	raw->fd = raw_connect();
 	handshake_token_set(&token, TOKEN, strlen(TOKEN));
-	handshake_begin(&handshake, &token, handshake_random_true, NULL);
+	handshake_begin(&handshake, &token, cipher_suites(), handshake_random_true, NULL);
 	if (!raw_send(raw, handshake.hello, sizeof(handshake.hello)) ||
 	    !read_all(raw->fd, answer, sizeof(answer)) ||
 	    handshake_finish(&handshake, &token, answer, &keys) < 0)
 		return false;
-	stream_in_begin(&raw->in, keys.to_client);
-	stream_out_begin(&raw->out, keys.to_server, header);
-	return raw_send(raw, header, sizeof(header)) &&
-	       raw_send(raw, frame, raw_seal(raw, name, false, frame));
+	stream_begin(&raw->in, keys.suite, keys.to_client);
+	stream_begin(&raw->out, keys.suite, keys.to_server);
+	return raw_send(raw, frame, raw_seal(raw, name, false, frame));
 }
 
-/* Header and first word of the server: its size, or -1. */
+/* First word of the server: its size, or -1. */
 static int raw_word(struct raw *raw)
 {
-	static uint8_t plain[STREAM_PLAIN_MAX];
-	uint8_t bytes[STREAM_HEADER_SIZE + 512];
+	uint8_t bytes[STREAM_LENGTH_SIZE + 512], *plain;
 	size_t got, length;
 
-	if (!read_all(raw->fd, bytes, STREAM_HEADER_SIZE + 2))
+	if (!read_all(raw->fd, bytes, STREAM_LENGTH_SIZE))
 		return -1;
-	length = (size_t) bytes[STREAM_HEADER_SIZE] << 8 | bytes[STREAM_HEADER_SIZE + 1];
-	if (length > 500 || !read_all(raw->fd, bytes + STREAM_HEADER_SIZE + 2, length) ||
-	    stream_in_take(&raw->in, bytes, sizeof(bytes), plain, &got) != STREAM_HEADER_SIZE ||
-	    stream_in_take(&raw->in, bytes + STREAM_HEADER_SIZE, length + 2, plain, &got) < 0)
+	length = (size_t) bytes[1] << 16 | (size_t) bytes[2] << 8 | bytes[3];
+	if (length > 500 || !read_all(raw->fd, bytes + STREAM_LENGTH_SIZE, length) ||
+	    stream_in_take(&raw->in, bytes, length + STREAM_LENGTH_SIZE, &plain, &got) < 0)
 		return -1;
 	return (int) got;
 }

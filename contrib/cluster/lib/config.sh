@@ -7,6 +7,7 @@
 # The size that each node pretends to have, whatever the machine has.
 NODE_CPUS=8
 NODE_MEMORY=16000
+NODE_GPUS=4
 
 # Sets CONFIG_CHANGED and PLUGSTACK_CHANGED where daemons may run with the old.
 config_write() {
@@ -16,9 +17,10 @@ config_write() {
 	if getent passwd slurm >/dev/null; then
 		owner=slurm
 	fi
-	for dir in etc home log pid spool; do
+	for dir in etc gpus home log pid spool; do
 		mkdir -p "$STATE/$dir"
 	done
+	gres_conf_print | file_write "$STATE/etc/gres.conf"
 	install -d -m 0700 -o "$owner" "$STATE/ctld"
 
 	hosts_print | file_write "$STATE/etc/hosts"
@@ -80,6 +82,16 @@ hosts_print() {
 	done
 }
 
+# The GPUs that each node pretends to have: Slurm takes any device for one, and its number from
+# the end of its name.
+gres_conf_print() {
+	local k
+	for ((k = 0; k < NODE_GPUS; k++)); do
+		ln -sfn /dev/null "$STATE/gpus/gpu$k"
+		echo "Name=gpu File=$STATE/gpus/gpu$k"
+	done
+}
+
 slurm_conf_print() {
 	local k where proctrack=linuxproc task=task/affinity
 	if [[ $CGROUPS -eq 1 ]]; then
@@ -106,6 +118,7 @@ slurm_conf_print() {
 	PlugStackConfig=$STATE/etc/plugstack.conf
 	MailProg=/bin/true
 	MpiDefault=none
+	GresTypes=gpu
 	ProctrackType=proctrack/$proctrack
 	TaskPlugin=$task
 	PrologFlags=Contain
@@ -130,7 +143,7 @@ slurm_conf_print() {
 			where+=" NodeHostname=$(host_name)"
 		fi
 		echo "NodeName=n$k $where CPUs=$NODE_CPUS CoresPerSocket=$NODE_CPUS" \
-			"RealMemory=$NODE_MEMORY"
+			"RealMemory=$NODE_MEMORY Gres=gpu:$NODE_GPUS"
 	done
 	echo "PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE"
 }

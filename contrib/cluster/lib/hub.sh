@@ -50,8 +50,8 @@ hub_account_create() {
 # What the hub account may do, and nothing else: submit and end jobs as one of the users.
 # batchspawner hands the server's environment, token and all, through sudo (SETENV).
 hub_sudoers_print() {
-	local commands sjupyter=${CLUSTER_PATH-}
-	sjupyter=${sjupyter%%:*}/sjupyter
+	local commands sjupyter
+	sjupyter=$(PATH=$(hub_path) && command -v sjupyter) || true
 	commands="$(command -v sbatch), $(command -v salloc), $(command -v scancel), $(command -v squeue)"
 	cat <<-END
 	Defaults:$HUB !requiretty, !use_pty

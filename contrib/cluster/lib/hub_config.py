@@ -25,6 +25,7 @@ def secret(name):
 sys.path.insert(0, os.path.join(directory, "python"))
 
 c.JupyterHub.bind_url = "http://%s:%d" % (ip, port)
+c.JupyterHub.public_url = "http://%s:%d/" % (ip, port)
 c.JupyterHub.hub_bind_url = "http://%s:%d" % (ip, port + 2)
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:%d" % (port + 1)
 c.ConfigurableHTTPProxy.auth_token = secret("proxy-token")

@@ -58,7 +58,17 @@ state_create() {
 		NODES=1
 	fi
 	exec 8<&-
+	site_copy
 	state_save
+}
+
+# A site's settings that change while others use the same software: see enter.  Only in a new
+# cluster: of one that runs, not all would see them.
+site_copy() {
+	if [[ -n ${CLUSTER_SITE-} && $MOUNTNS -eq 1 ]]; then
+		cp -rT -- "$CLUSTER_SITE" "$STATE/site"
+		printf '%s\n' "$CLUSTER_SITE" | file_write "$STATE/site-of"
+	fi
 }
 
 state_save() {
@@ -81,7 +91,9 @@ state_remove() {
 			umount -n /run/netns 2>/dev/null || true
 			rmdir /run/netns 2>/dev/null || true
 		fi
-		rm -rf --one-file-system "$BASE"
+		rm -f "$BASE"/made-*
+		# Somebody's new instance may have come in the meantime.
+		rmdir "$BASE" 2>/dev/null || true
 	fi
 	exec 8<&-
 }

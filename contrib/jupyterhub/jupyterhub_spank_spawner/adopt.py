@@ -90,6 +90,9 @@ async def adopt(handler, record, uid):
     spawn = asyncio.ensure_future(handler.spawn_single_user(user, server_name=record.server, options={}))
     begun = asyncio.ensure_future(spawner.environment_ready.wait())
     await asyncio.wait([spawn, begun], timeout=_BEGIN, return_when=asyncio.FIRST_COMPLETED)
+    if spawn.done() and not spawn.exception():
+        # A spawn that is slow goes on, and JupyterHub's call does not wait for it.
+        await asyncio.wait([begun], timeout=_BEGIN)
     if not begun.done():
         begun.cancel()
         if spawn.done() and spawn.exception():

@@ -145,7 +145,7 @@ class SpankHandler(APIHandler):
         spawner.check_session(record)
         host = "[%s]" % record.ip if record.ip.version == 6 else str(record.ip)
         url = "%s://%s:%d" % (scheme, host, record.port)
-        if spawner.take_serving(url):
+        if await spawner.take_serving(url):
             await self._move(spawner, url)
 
     async def _check_address(self, record):
@@ -186,13 +186,18 @@ class SpankHandler(APIHandler):
         when = datetime.fromtimestamp(when, timezone.utc).replace(tzinfo=None)
         # As JupyterHub does: what is a few seconds newer is not worth a write to the database.
         known = when - timedelta(seconds=self.settings.get("activity_resolution", 0))
-        changed = False
-        for entry in (spawner.orm_spawner, spawner.user.orm_user):
-            if entry.last_activity is None or entry.last_activity < known:
+        old = [
+            entry
+            for entry in (spawner.orm_spawner, spawner.user.orm_user)
+            if entry.last_activity is None or entry.last_activity < known
+        ]
+
+        def change():
+            for entry in old:
                 entry.last_activity = when
-                changed = True
-        if changed:
-            self.db.commit()
+
+        if old:
+            await self.service.commit(self.db, change)
 
     async def _ended(self, spawner, record):
         spawner.take_end(record)

@@ -37,6 +37,7 @@ async def resume(spawner):
     await asyncio.wait([app._start_future])
     while spawner._check_pending:
         await asyncio.sleep(0.05)
+    await spawner.service.turn()
     if spawner.resumed is None:
         return
     user.spawners[name] = spawner

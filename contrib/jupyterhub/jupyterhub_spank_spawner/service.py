@@ -87,11 +87,48 @@ class SpankHub(LoggingConfigurable):
         self._spawners = {}
         self._cancelled = OrderedDict()
         self._nonces = OrderedDict()
+        self._turns = None
+        self._changes = []
+        self._committing = None
         # munged may be slow or gone: other users of the default executor do not wait behind it.
         self._threads = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="munge")
 
     async def _query(self, argv):
         return await run(self.query_prefix + argv, self.command_timeout)
+
+    async def turn(self):
+        """Waits for a turn of the loop of one's own: where many spawns go on at once, JupyterHub's work for each
+        comes one by one, and requests are answered in between."""
+        if self._turns is None:
+            # Of the loop that runs, for Python 3.9 and older.
+            self._turns = asyncio.Lock()
+        async with self._turns:
+            await asyncio.sleep(0)
+
+    async def commit(self, db, change):
+        """Makes a change and puts it into the database; one commit serves all who wait for one.
+
+        A commit may take longer than anything else that a request needs, and a thousand requests may come at
+        once.  Args: db (JupyterHub's session), change: callable without arguments, called right before the
+        commit, since JupyterHub rolls back whatever is changed when any of its requests ends.
+        """
+        self._changes.append(change)
+        if self._committing is None:
+            self._committing = asyncio.ensure_future(self._commit(db))
+        # A request that is given up does not take the others' commit with it.
+        await asyncio.shield(self._committing)
+
+    async def _commit(self, db):
+        # Whoever is served in the same turn of the loop comes along.
+        await asyncio.sleep(0)
+        changes, self._changes, self._committing = self._changes, [], None
+        try:
+            for change in changes:
+                change()
+            db.commit()
+        except Exception:
+            db.rollback()
+            raise
 
     def add(self, spawn_id, spawner):
         """From now on `spawn_id` (str) is this spawner's."""

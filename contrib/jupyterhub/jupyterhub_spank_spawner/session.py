@@ -43,15 +43,17 @@ class SessionCalls:
         state = self.current
         if state is not None and state.job_id not in (None, record.job_id):
             raise Refused(409, "the spawn id was used by job %s already" % state.job_id)
-        if state is not None:
-            self._bind(record.job_id)
+        changed = state is not None and self._bind(record.job_id)
         self.check_session(record)
         if state.restart != record.restart:
             # Where it was before is not where it will be.
             state.restart, state.url, self._ready = record.restart, None, False
+            changed = True
         if self.internal_ssl:
             await self._renew_certificates(state)
-        self.save()
+            changed = True
+        if changed:
+            await self.save()
         self._running_since = self._running_since or time.monotonic()
         self.events.say(progress.STARTING, "The session has started")
         self._changed.set()
@@ -72,13 +74,13 @@ class SessionCalls:
         values = {name: value for name, value in self.get_env().items() if name.startswith("JUPYTERHUB_SSL_")}
         state.environment.update(environment.collect(values))
 
-    def take_serving(self, url):
+    async def take_serving(self, url):
         """The server answers at `url` (str), which was checked.  Returns: whether it did elsewhere before."""
         state = self.current
         moved = state.url != url and self.server is not None and bool(self.server.ip)
         if state.url != url:
             state.url = url
-            self.save()
+            await self.save()
         self._changed.set()
         return moved
 

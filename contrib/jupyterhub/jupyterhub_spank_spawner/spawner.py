@@ -187,10 +187,14 @@ class SpankSpawner(SessionCalls, SpankSettings, Spawner):
         if self.spawn_state.job_id:
             self.service.queue.forget(self.spawn_state.job_id)
 
-    def save(self):
-        """Puts the state into the database now: JupyterHub would do so when start() has returned."""
-        self.orm_spawner.state = self.get_state()
-        inspect(self.orm_spawner).session.commit()
+    async def save(self):
+        """Puts the state into the database: JupyterHub would do so when start() has returned."""
+        await self.service.commit(self.user.db, self._set_state)
+
+    def _set_state(self):
+        # Unless the server was deleted meanwhile.
+        if inspect(self.orm_spawner).session is not None:
+            self.orm_spawner.state = self.get_state()
 
     # -- start ---------------------------------------------------------------------------------------------
 
@@ -202,7 +206,7 @@ class SpankSpawner(SessionCalls, SpankSettings, Spawner):
                 await self._continue()
             elif adoption:
                 self._begin()
-                self._begin_state(State.create("adopted", self._environment({}), *adoption))
+                await self._begin_state(State.create("adopted", self._environment({}), *adoption))
                 self.events.say(progress.RUNNING, "Job %s asks to be added" % adoption[0])
             else:
                 await self._submit()
@@ -221,17 +225,17 @@ class SpankSpawner(SessionCalls, SpankSettings, Spawner):
         except (ValueError, OSError) as error:
             raise Refused(500, "the server's environment: %s" % error) from None
 
-    def _begin_state(self, state):
+    async def _begin_state(self, state):
         self.spawn_state = state
         self._enlist()
-        self.save()
+        await self.save()
         self.environment_ready.set()
 
     async def _continue(self):
         """The hub was restarted while start() ran; the session may have called again before this."""
         state, self.resumed = self.resumed, None
         self.api_token = state.environment.get("JUPYTERHUB_API_TOKEN", "")
-        self._begin_state(state)
+        await self._begin_state(state)
         if state.job_id is None:
             self._submission = Submission(self.state_dir, state.mark, state.way)
             self._submitting = asyncio.ensure_future(self._find_number(self.submit_timeout))
@@ -246,7 +250,7 @@ class SpankSpawner(SessionCalls, SpankSettings, Spawner):
             raise Refused(409, "%s is a name for a job that asks the hub for a server by --jupyter-hub" % self.name)
         options = self._chosen()
         account = self.account()
-        self._begin_state(State.create(self.submit_with, self._environment(options)))
+        await self._begin_state(State.create(self.submit_with, self._environment(options)))
         self.events.say(progress.SUBMITTED, "Submitting the job")
         argv = submit.words(self, options, account)
         self.log.info("%s: %s", self._log_name, " ".join(shlex.quote(word) for word in argv))
@@ -269,20 +273,20 @@ class SpankSpawner(SessionCalls, SpankSettings, Spawner):
                 return
             status = 400 if error.status is not None else 500
             raise Refused(status, "the job was not submitted: %s" % error) from None
-        if state is self.spawn_state:
-            self._bind(number)
+        if state is self.spawn_state and self._bind(number):
+            await self.save()
         self.events.say(progress.SUBMITTED, "Job %s was submitted" % number)
 
     def _bind(self, number):
-        """The job's number is known, from now on and after a restart of the hub.  Raises: Refused."""
+        """The job's number is known.  Returns: whether it was not before, and is to be saved.  Raises: Refused."""
         state = self.current
         if state.job_id == number:
-            return
+            return False
         if state.job_id is not None:
             raise Refused(409, "job %s has this spawn id, which was made for job %s" % (state.job_id, number))
         state.job_id = number
         self.service.queue.watch(number)
-        self.save()
+        return True
 
     async def _wait(self):
         """Until the server answers or never will.  Returns: URL (str).  Raises: Refused."""
@@ -295,6 +299,7 @@ class SpankSpawner(SessionCalls, SpankSettings, Spawner):
                 raise Refused(500, "job %s: %s" % (state.job_id, self._ended))
             if state.url and (self.start_when == "serving" or self._ready):
                 self.events.say(progress.SERVING, "The server answers")
+                await self.service.turn()
                 return state.url
             self._watch_job(await self._look_at_waiting())
             late = self._late()

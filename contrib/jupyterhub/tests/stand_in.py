@@ -319,9 +319,11 @@ class Hub:
         request = urllib.request.Request(self.api + _path(user, name) + "/progress")
         request.add_header("Authorization", "token " + self.token)
         lines = []
-        with urllib.request.urlopen(request, timeout=seconds) as answer, contextlib.suppress(OSError):
-            for line in answer:
-                lines.append(line.decode())
+        # A busy hub may not answer at all in that time.
+        with contextlib.suppress(socket.timeout), urllib.request.urlopen(request, timeout=seconds) as answer:
+            with contextlib.suppress(OSError):
+                for line in answer:
+                    lines.append(line.decode())
         return [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
 
 

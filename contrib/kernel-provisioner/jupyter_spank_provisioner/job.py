@@ -3,6 +3,7 @@
 ``scancel``.  Called by provisioner.py in threads of a Jupyter server, as the user.
 """
 
+import fcntl
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import time
 from .errors import KernelJobError
 
 COMMAND_SECONDS = 60  # for one of Slurm's commands to answer
+LOOK_SECONDS = 0.1  # between two looks at the record of a session to come
 FIRST_ASK_SECONDS = 1  # before the queue is asked why a job waits; most begin sooner
 RECORD_MAX = 8 << 20  # bytes: SESSION_FILE_MAX of spank-jupyter
 SERVING = ("serving", "ready", "degraded")
@@ -63,6 +65,48 @@ class Job:
                  f"--jupyter=kernel:{kernel}"]
         said = run_command(words, environment).splitlines()
         return cls(said[-1] if said else "")
+
+    def join(self, sjupyter, kernel, seconds, say, stopped):
+        """In a job that is there: whether its session has begun with this kernelspec for us, so
+        that its first kernel is ours; else (False) it has a session of its own, in which one can
+        be started.  As wait(), and raises KernelJobError too when no session can begin."""
+        self._wait_running(seconds, say, stopped)
+        path = os.path.join(state_directory(), self.job_id)
+        os.makedirs(path, 0o700, exist_ok=True)
+        with open(os.path.join(path, "provisioner.lock"), "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two notebooks do not begin two sessions
+            begins = self.state()[0] in ("", *FINAL)
+            if begins:
+                run_command([sjupyter, "start", self.job_id, f"--jupyter=kernel:{kernel}",
+                             "--no-wait"])
+        for _ in self.wait(seconds, say, stopped):
+            time.sleep(LOOK_SECONDS)
+        return begins
+
+    def _wait_running(self, seconds, say, stopped, pause=1.0):
+        begin, told = time.monotonic(), ""
+        while not stopped():
+            if self.state()[0] in SERVING:
+                return
+            queued = self.queue()
+            if queued is None:
+                raise KernelJobError(f"there is no job {self.job_id} any more")
+            if queued[0] == "RUNNING":
+                return
+            if seconds and time.monotonic() - begin > seconds:
+                raise KernelJobError(f"job {self.job_id} has not begun after {seconds:g} s")
+            words = self._waiting("", "")
+            if words != told:
+                told = words
+                say(f"job {self.job_id}: {told}")
+            time.sleep(pause)
+
+    def has_others(self, number):
+        """Whether kernels live in its session but that of this number (int)."""
+        kernels = (self.record() or {}).get("kernels")
+        return any(isinstance(one, dict) and one.get("number") != number
+                   and one.get("state") != "ended"
+                   for one in (kernels if isinstance(kernels, list) else []))
 
     def record(self):
         """The session's record (dict), or None while there is none."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """jupyter_client's kernel provisioner for kernels in Slurm jobs.
 
-A kernel is a session of spank-jupyter with ``--jupyter=kernel``: made by a job of its own, or
-shared with a job that runs.  What jupyter_client asks of a kernel's process is asked of the
+A kernel is a session of spank-jupyter with ``--jupyter=kernel``, made by a job of its own, or one
+of several kernels in the session of a job that is there.  What jupyter_client asks of a kernel's process is asked of the
 session's head, through the encrypted way that ``sjupyter kernel --proxy`` keeps open.  Runs in
 the process of a Jupyter server or console, as the user.
 """
@@ -16,12 +16,11 @@ from jupyter_client.provisioning import KernelProvisionerBase
 from traitlets import Float, List, Unicode
 
 from .errors import KernelJobError
-from .job import FINAL, SERVING, Job
+from .job import FINAL, LOOK_SECONDS, SERVING, Job
 from .notebook_job import NotebookJob
 from .proxy import Proxy
 from .waiting import Waiting
 
-LOOK_SECONDS = 0.1  # between two looks at the record of a session to come
 WAIT_SECONDS = 0.2  # between two looks at whether it has ended
 END_SECONDS = 10  # for a session that was told to end, before its job is cancelled
 LOST = 1  # the exit code of a kernel that nobody has told to end
@@ -32,7 +31,7 @@ class SpankProvisioner(KernelProvisionerBase):
 
     kernel = Unicode("python3", config=True, help="the kernelspec on the nodes")
     sbatch_options = List(Unicode(), config=True, help="words for sbatch")
-    job_id = Unicode("", config=True, help="a job that runs a kernel already, to be shared")
+    job_id = Unicode("", config=True, help="start it in this job, which is there already")
     sjupyter = Unicode("sjupyter", config=True, help="the command")
     launch_timeout = Float(0, min=0, config=True,
                            help="seconds to wait for the job and its kernel; 0: for ever")
@@ -42,6 +41,7 @@ class SpankProvisioner(KernelProvisionerBase):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self._job = None
+        self._number = None  # of the kernel in its session; None: the first
         self._proxy = None
         self._note = None  # of the job, for a Jupyter after this one; or None
         self._restarting = False  # told so, and its next launch is in the same job
@@ -121,7 +121,7 @@ class SpankProvisioner(KernelProvisionerBase):
     async def get_provisioner_info(self):
         info = await super().get_provisioner_info()
         info.update(job_id=self._job.job_id if self._job else "",
-                    own_job=bool(self._job and self._job.own))
+                    own_job=bool(self._job and self._job.own), number=self._number)
         return info
 
     async def load_provisioner_info(self, provisioner_info):
@@ -129,6 +129,7 @@ class SpankProvisioner(KernelProvisionerBase):
         Raises KernelJobError when it is no more."""
         await super().load_provisioner_info(provisioner_info)
         self._job = Job(str(provisioner_info["job_id"]), bool(provisioner_info["own_job"]))
+        self._number = int(provisioner_info.get("number") or 1)
         await self._thread(self._open)
         self._exit = None
 
@@ -154,15 +155,20 @@ class SpankProvisioner(KernelProvisionerBase):
         else:
             self._job = await self._thread(self._find_or_submit, environment)
         job_id = self._job.job_id
+        self._number = None
+        bounds = (self.launch_timeout,
+                  lambda words: loop.call_soon_threadsafe(waiting.say, job_id, words),
+                  lambda: self._stopped)
+        new = None
         try:
-            looks = self._job.wait(
-                self.launch_timeout,
-                lambda words: loop.call_soon_threadsafe(waiting.say, job_id, words),
-                lambda: self._stopped)
-            # A thread that went on would keep a Jupyter that was told to end from it.
-            while await self._thread(next, looks, True) is None:
-                await asyncio.sleep(LOOK_SECONDS)
-            await self._thread(self._open)
+            if self._job.own:
+                looks = self._job.wait(*bounds)
+                # A thread that went on would keep a Jupyter that was told to end from it.
+                while await self._thread(next, looks, True) is None:
+                    await asyncio.sleep(LOOK_SECONDS)
+            elif not await self._thread(self._job.join, self.sjupyter, self.kernel, *bounds):
+                new = self.kernel
+            await self._thread(self._open, new)
         except BaseException as error:
             waiting.end(error)
             self._stopped = True
@@ -201,8 +207,9 @@ class SpankProvisioner(KernelProvisionerBase):
         if note is not None:
             note.remove()
 
-    def _open(self):
-        self._proxy = Proxy(self.sjupyter, self._job.job_id)
+    def _open(self, new=None):
+        self._proxy = Proxy(self.sjupyter, self._job.job_id, self._number, new)
+        self._number = self._proxy.number
         self.connection_info = self._proxy.connection_info
 
     def _tell_lost(self, error):
@@ -252,13 +259,12 @@ class SpankProvisioner(KernelProvisionerBase):
         if self._proxy is None:  # still being launched: launch_kernel() cleans up
             self._stopped = True
             return
-        if restart or self._job.own:
-            try:
-                await self._order("restart" if restart else "shutdown")
-                self._ending = not restart
-            except KernelJobError as error:
-                self.log.warning("kernel of job %s: %s", self._job.job_id, error)
-                restart = False
+        try:
+            await self._order("restart" if restart else "shutdown")
+            self._ending = not restart
+        except KernelJobError as error:
+            self.log.warning("kernel of job %s: %s", self._job.job_id, error)
+            restart = False
         self._restarting = restart
         self._exit = 0
 
@@ -270,9 +276,12 @@ class SpankProvisioner(KernelProvisionerBase):
         self._forget()
         if job is not None and job.own:
             end = time.monotonic() + (END_SECONDS if ending else 0)
-            while job.state()[0] not in FINAL and time.monotonic() < end:
+            while (job.state()[0] not in FINAL and time.monotonic() < end
+                   and not job.has_others(self._number)):
                 time.sleep(WAIT_SECONDS)
-            if job.state()[0] not in FINAL:
+            if job.has_others(self._number):
+                self.log.info("job %s goes on: it has other kernels", job.job_id)
+            elif job.state()[0] not in FINAL:
                 try:
                     job.cancel()
                 except KernelJobError as error:

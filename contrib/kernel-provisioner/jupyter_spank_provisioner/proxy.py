@@ -15,6 +15,7 @@ import time
 from .errors import KernelJobError
 
 READY_SECONDS = 60
+NEW_SECONDS = 600  # for a kernel that is started first: the head gives up on it before
 ORDER_SECONDS = 30
 STOP_SECONDS = 10
 LINE_MAX = 65536  # bytes: KERNEL_ANSWER_MAX of sjupyter
@@ -23,20 +24,26 @@ LINE_MAX = 65536  # bytes: KERNEL_ANSWER_MAX of sjupyter
 class Proxy:
     """One child; all its methods may be called from any thread and block."""
 
-    def __init__(self, sjupyter, job_id):
-        """Starts it and waits until the kernel can be reached.  Raises KernelJobError."""
+    def __init__(self, sjupyter, job_id, number=None, new=None):
+        """Starts it and waits until the kernel can be reached: that of this number (int) in its
+        session, else the first, or a new one of the kernelspec `new` (str) on the nodes.  Raises
+        KernelJobError."""
         self._lock = threading.Lock()
         self._read = b""
         self.ended = None  # why the session has ended (str)
         self._errors = tempfile.TemporaryFile()
         try:
-            self._child = subprocess.Popen([sjupyter, "kernel", job_id, "--proxy"],
+            words = [sjupyter, "kernel", job_id, "--proxy"]
+            words += [f"--new={new}"] if new else [f"--number={number}"] if number else []
+            self._child = subprocess.Popen(words,
                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                            stderr=self._errors, start_new_session=True, bufsize=0)
         except OSError as error:
             raise KernelJobError(f"{sjupyter}: {error.strerror}") from error
         try:
-            ready = self._line(time.monotonic() + READY_SECONDS).get("ready") or {}
+            seconds = NEW_SECONDS if new else READY_SECONDS
+            ready = self._line(time.monotonic() + seconds).get("ready") or {}
+            self.number = int(ready.get("number") or 1)
             with open(str(ready.get("connection_file")), encoding="utf-8") as file:
                 self.connection_info = json.load(file)
             self.connection_info["key"] = self.connection_info["key"].encode()

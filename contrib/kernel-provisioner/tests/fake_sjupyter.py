@@ -4,7 +4,8 @@ ipykernel of this host on unix sockets.  FAKE_NAME is the command that it stands
 
 FAKE_DIR holds what it notes: ``calls``, one JSON line for each call.  FAKE_PLAN is what happens:
 "serve", "fail" (the session fails), "wait" (the job waits for ever), "reject" (sbatch refuses),
-"mute" (the proxy says nothing and ends), "gone" (the job has ended, its record says "draining").
+"mute" (the proxy says nothing and ends), "gone" (the job has ended, its record says "draining"),
+"allocation" (the job runs without a session).
 """
 
 import ctypes
@@ -53,8 +54,8 @@ def die_with_parent():
 
 
 class Kernel:
-    def __init__(self, job_id):
-        self.job_id = job_id
+    def __init__(self, job_id, own):
+        self.job_id, self.own = job_id, own
         self.base = os.path.join(DIR, f"job{job_id}-{os.getpid()}")
         os.makedirs(self.base, 0o700)
         self.file = os.path.join(self.base, "kernel.json")
@@ -97,7 +98,8 @@ class Kernel:
             self.start()
         elif order == "shutdown":
             self.stop()
-            write_record(self.job_id, state="ended", reason="told to")
+            if self.own:
+                write_record(self.job_id, state="ended", reason="told to")
         elif order == "status":
             return {"state": "ready", "restarts": 0, "reason": ""}
         else:
@@ -105,11 +107,13 @@ class Kernel:
         return {"ok": True}
 
 
-def proxy(job_id):
+def proxy(job_id, words):
     if PLAN == "mute":
         sys.exit("sjupyter: the head of job 1: Connection refused")
-    kernel = Kernel(job_id)
-    print(json.dumps({"ready": {"connection_file": kernel.file, "job_id": job_id}}), flush=True)
+    number = 2 if any(word.startswith("--new=") for word in words) else 1
+    kernel = Kernel(job_id, own=number == 1)
+    print(json.dumps({"ready": {"connection_file": kernel.file, "job_id": job_id,
+                                "number": number}}), flush=True)
     for line in sys.stdin:
         print(json.dumps(kernel.answer(next(iter(json.loads(line))))), flush=True)
     kernel.stop()
@@ -121,13 +125,15 @@ def main():
     if name == "squeue":
         if PLAN == "gone":
             sys.exit("slurm_load_jobs error: Invalid job id specified")
-        print("PENDING|Priority|2030-01-01T00:00:00")
+        print("RUNNING|None|N/A" if PLAN == "allocation" else "PENDING|Priority|2030-01-01T00:00:00")
     elif name == "scancel":
         write_record(sys.argv[1], state="ended", reason="cancelled")
     elif sys.argv[1] == "run":
         run()
+    elif sys.argv[1] == "start":
+        write_record(sys.argv[2], state="ready")
     else:
-        proxy(sys.argv[2])
+        proxy(sys.argv[2], sys.argv[3:])
 
 
 main()

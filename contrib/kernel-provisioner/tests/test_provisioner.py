@@ -183,14 +183,50 @@ class Kernels(World):
         other._proxy.close()
         await manager.shutdown_kernel()
 
-    async def test_shared(self):
-        os.makedirs(os.path.join(state_directory(), "77"))
-        with open(os.path.join(state_directory(), "77", "session.json"), "w") as file:
-            json.dump({"state": "serving"}, file)
-        manager = self.manager(job_id="77")
+    def write_record(self, job_id, **fields):
+        path = os.path.join(state_directory(), job_id)
+        os.makedirs(path, exist_ok=True)
+        with open(os.path.join(path, "session.json"), "w", encoding="utf-8") as file:
+            json.dump(fields, file)
+
+    async def test_in_a_session(self):
+        self.write_record("77", state="serving")
+        manager = self.manager(job_id="77", kernel="ir")
         await manager.start_kernel()
-        self.assertEqual(self.calls("sjupyter"), [["kernel", "77", "--proxy"]])
+        self.assertEqual(self.calls("sjupyter"), [["kernel", "77", "--proxy", "--new=ir"]])
+        info = await manager.provisioner.get_provisioner_info()
+        self.assertEqual((info["number"], info["own_job"]), (2, False))
         await manager.shutdown_kernel()
+        self.assertIn(["shutdown"], self.calls("order"))
+        self.assertEqual(self.calls("scancel"), [])
+
+    async def test_in_an_allocation(self):
+        os.environ["FAKE_PLAN"] = "allocation"
+        manager = self.manager(job_id="78")
+        await manager.start_kernel()
+        self.assertEqual(self.calls("sjupyter"),
+                         [["start", "78", "--jupyter=kernel:python3", "--no-wait"],
+                          ["kernel", "78", "--proxy"]])
+        other = self.manager(job_id="78")
+        await other.start_kernel()
+        self.assertEqual(self.calls("sjupyter")[2:], [["kernel", "78", "--proxy", "--new=python3"]])
+        await other.shutdown_kernel()
+        await manager.shutdown_kernel()
+        self.assertEqual(self.calls("scancel"), [])
+
+    async def test_others_keep_the_job(self):
+        manager = self.manager()
+        await manager.start_kernel()
+        provisioner = manager.provisioner
+        order = provisioner._order
+
+        async def told(name):
+            await order(name)
+            self.write_record("1", state="degraded", kernels=[{"number": 1, "state": "ended"},
+                                                              {"number": 2, "state": "ready"}])
+        provisioner._order = told
+        await manager.shutdown_kernel()
+        self.assertIn(["shutdown"], self.calls("order"))
         self.assertEqual(self.calls("scancel"), [])
 
 

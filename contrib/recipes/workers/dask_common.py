@@ -7,6 +7,8 @@ Servers have no HTTP server, neither the scheduler's (the dashboard) nor the wor
 authentication, and every user of the node could ask it.
 """
 import contextlib
+import functools
+import ssl
 
 from lazy_package import package_lazy, packages_missing
 
@@ -37,6 +39,8 @@ with libyaml(), packages_missing("numpy"):
     import distributed.comm.tcp
     import distributed.protocol.utils
     import distributed.worker  # noqa: F401
+    import tornado.iostream
+    import tornado.tcpserver
 
 ARRAY_MIN = 1 << 20  # bytes of a message from which numpy's memory is worth having numpy
 
@@ -58,6 +62,13 @@ def host_array(size):
 
 distributed.protocol.utils.host_array = host_array
 distributed.comm.tcp.host_array = host_array
+
+
+# A connection that a server has accepted has its TLS context.  Tornado makes another for it, which
+# reads all of the system's certificates, takes longer than the rest of a worker's start, and is
+# never used.
+tornado.tcpserver.SSLIOStream = functools.partial(
+    tornado.iostream.SSLIOStream, ssl_options=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
 
 
 class NoHTTP:

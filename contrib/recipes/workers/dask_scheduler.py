@@ -9,6 +9,7 @@ environment names; nobody else gets in.
 import asyncio
 import resource
 import signal
+import sys
 
 from dask_common import NoHTTP, configure
 
@@ -50,7 +51,9 @@ class Scheduler(NoHTTP, distributed.scheduler.Scheduler):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.handlers.update(give_back=self.give_back, settle=self.settle)
+        self.handlers.update(
+            give_back=self.give_back, settle=self.settle, leave_actors=self.leave_actors,
+            limit_memory=self.limit_memory)
 
     def identity(self, *args, **kwargs):
         # Who asks where the dashboard is gets no exception; env.DASK_DISTRIBUTED__DASHBOARD__LINK
@@ -67,6 +70,16 @@ class Scheduler(NoHTTP, distributed.scheduler.Scheduler):
             running = set(running)
             for task in [task for task in worker.processing if task.key not in running]:
                 self._reschedule(task.key, worker=address, stimulus_id="retire-" + address)
+
+    def leave_actors(self, address):
+        """Lets a worker retire that has actors, which end with it.  address: str."""
+        if address in self.workers:
+            self.workers[address].actors.clear()
+
+    def limit_memory(self, address, limit):
+        """What a worker may use from now on.  address: str; limit: int, bytes."""
+        if address in self.workers:
+            self.workers[address].memory_limit = limit
 
     async def settle(self, address):
         """Waits until all that a worker has finished is known here.  address: str."""
@@ -122,7 +135,8 @@ async def controller_run(channel, sock):
     def handle_line(line):
         words = line.split()
         if words[:1] == ["gone"]:
-            asyncio.run_coroutine_threadsafe(members.gone(scheduler, words[1]), loop)
+            for name in words[1:]:
+                asyncio.run_coroutine_threadsafe(members.gone(scheduler, name), loop)
         elif words == ["end"]:
             loop.call_soon_threadsafe(end)
 
@@ -134,6 +148,8 @@ async def controller_run(channel, sock):
 
 def controller(channel, sockets):
     """The scheduler's process.  channel: preload.Channel; sockets: [listening socket.socket]."""
+    if not sockets:
+        sys.exit("dask scheduler: it was given no listening socket: its recipe needs ports = 1")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
     configure()

@@ -27,6 +27,8 @@ from distributed.system import MEMORY_LIMIT
 from distributed.utils import get_ip
 
 AGAIN = 1.0  # seconds until a worker that nobody takes the results of asks again
+MOVE_MAX = 60.0  # seconds that it asks for; then they are lost, and computed again
+ACTORS_MAX = 10.0  # seconds that actors may still be used after their worker is told to go
 
 
 def preload():
@@ -39,35 +41,80 @@ def preload():
 class Worker(NoHTTP, distributed.worker.Worker):
     """A worker; its name is that of its settings in Dask's configuration."""
 
+    changed = None  # asyncio.Event, set at each change of a task or an actor
+    calls = 0  # of actors, that run now
+
     def runs(self):
         """The keys of the tasks that run now."""
         return [task.key for task in self.state.executing | self.state.long_running]
+
+    async def actor_execute(self, *args, **kwargs):
+        self.calls += 1
+        try:
+            return await super().actor_execute(*args, **kwargs)
+        finally:
+            self.calls -= 1
+            self.changed.set()
+
+    async def until(self, done):
+        """Waits until done() is true, which only a change of a task or an actor makes it."""
+        while not done():
+            self.changed.clear()
+            await self.changed.wait()
+
+    async def share_memory(self, count):
+        """Takes its part of the node's memory where there are count (int) workers from now on."""
+        os.environ["SPANK_JUPYTER_COUNT"] = str(count)
+        manager = self.memory_manager
+        if not manager.memory_limit:
+            return
+        manager.memory_limit = memory_share(self.state.nthreads)
+        target = manager.memory_target_fraction
+        if target and hasattr(manager.data, "n"):  # a SpillBuffer
+            manager.data.n = int(manager.memory_limit * target)
+        await self.scheduler.limit_memory(address=self.address, limit=manager.memory_limit)
 
     async def moved(self, remove):
         """Waits until others hold what this worker holds.
 
         remove: bool, whether the scheduler forgets this worker then.
         """
-        told = False
+        loop = asyncio.get_running_loop()
+        end = 0
         while not await self.scheduler.retire_workers(
                 workers=[self.address], close_workers=False, remove=remove,
                 stimulus_id="retire-%s" % self.name):
-            if not told:
-                print("no other worker takes the results: waiting for one", file=sys.stderr)
-                told = True
+            if not end:
+                print("no other worker takes the results: waiting for one, for %d s" % MOVE_MAX,
+                      file=sys.stderr, flush=True)
+                end = loop.time() + MOVE_MAX
+            elif loop.time() > end:
+                print("its results go with it", file=sys.stderr, flush=True)
+                break
             await asyncio.sleep(AGAIN)
 
-    async def retire(self, idle):
-        """Ends the worker when what runs has finished, keeping what it holds.
+    async def actors_left(self):
+        """Waits until nobody holds the actors here any more, but not for long: they cannot be moved.
 
-        idle: asyncio.Event, set at each change of a task.
+        Their calls that run finish; who still holds them then is told that they are lost.
         """
+        if not self.state.actors:
+            return
+        print("actors live here, and cannot be moved: they may be used for %d s more" % ACTORS_MAX,
+              file=sys.stderr, flush=True)
+        try:
+            await asyncio.wait_for(self.until(lambda: not self.state.actors), ACTORS_MAX)
+        except asyncio.TimeoutError:
+            await self.until(lambda: not self.calls)
+            await self.scheduler.leave_actors(address=self.address)
+
+    async def retire(self):
+        """Ends the worker when what runs has finished, keeping what it holds."""
         self.status = Status.closing_gracefully  # nothing is begun any more
+        await self.actors_left()
         await self.moved(remove=False)
         await self.scheduler.give_back(address=self.address, running=self.runs())
-        while self.runs():
-            idle.clear()
-            await idle.wait()
+        await self.until(lambda: not self.runs())
         await self.scheduler.settle(address=self.address)
         await self.moved(remove=True)  # what has come meanwhile
         await self.close(reason="retired")
@@ -140,18 +187,27 @@ async def worker_run(channel):
     nthreads = len(os.sched_getaffinity(0))
     scratch = dask.config.get("temporary-directory") or os.path.join(channel.share, "scratch")
     idle = Idle()
-    node = await Worker(
+    node = Worker(
         address, name=channel.id, nthreads=nthreads, memory_limit=memory_share(nthreads),
         host="tls://" + unparse_host_port(get_ip(ip)), local_directory=scratch, plugins=(idle,),
         security=Security(require_encryption=True))
+    node.changed = idle.event
+    await node
     loop = asyncio.get_running_loop()
     retiring = []
 
     def retire():
         if not retiring:
-            retiring.append(loop.create_task(node.retire(idle.event)))
+            retiring.append(loop.create_task(node.retire()))
 
-    channel.on_line(lambda line: line == "retire" and loop.call_soon_threadsafe(retire))
+    def handle_line(line):
+        words = line.split()
+        if words == ["retire"]:
+            loop.call_soon_threadsafe(retire)
+        elif words[:1] == ["count"]:
+            asyncio.run_coroutine_threadsafe(node.share_memory(int(words[1])), loop)
+
+    channel.on_line(handle_line)
     await node.finished()
     for task in retiring:
         await task

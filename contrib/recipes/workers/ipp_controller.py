@@ -8,8 +8,10 @@ It is ipyparallel's own, but for what the session rests on:
 - The sockets that engines connect to are inherited, listening; the other ports are held from the
   moment they are chosen.  All connections use CURVE.
 - An engine is registered as soon as it answers, not at the next beat but one.
+- A client that connects while engines come and go is told of those that it would have missed.
 - An engine's uuid has the worker's ID in it, so that hub and session speak of the same one.
 """
+import collections
 import json
 import os
 import resource
@@ -41,6 +43,7 @@ OTHER_FDS = 200  # of the controller, clients included
 IO_THREADS = 2  # of the controller's ZeroMQ: handshakes of many engines take their time
 GREETING = 0.01  # seconds in which engines that appear are greeted together...
 GREETING_EACH = 0.0005  # ...and so much longer for each there is, since all of them answer
+CONNECTING = 60  # seconds a client may take from the hub's answer to its subscription
 
 
 def file_write(directory, name, data):
@@ -180,6 +183,10 @@ class Tasks(task_scheduler.TaskScheduler):
             self.targets.pop(index)
             self.loads.pop(index)
 
+    def _register_engine(self, uid):
+        if uid not in self.pending:  # else a client is being told of it
+            super()._register_engine(uid)
+
     def _unregister_engine(self, uid):
         if uid not in self.targets:  # it has retired
             self.targets.append(uid)
@@ -197,12 +204,41 @@ class SessionHub(Hub):
     channel = None  # preload.Channel
 
     def __init__(self, **kwargs):
+        kwargs["notifier"].close()  # one that nobody has bound
+        kwargs["notifier"] = kwargs["parent"].notifier_open()
         super().__init__(**kwargs)
         self.query_handlers[RETIRE_REQUEST] = self.retire_engine
         self.retiring = {}  # engine id: ([identity: bytes], request: dict)
         self.scheduler = None  # Tasks
         self.beats = None  # Beats
         self.engine_state_file = ""
+        self.connecting = collections.deque()  # (time, {engine id: uuid} told) of who connects
+        self.notifier.on_recv(self.handle_subscription)
+
+    def connection_request(self, client_id, msg):
+        super().connection_request(client_id, msg)
+        known = {eid: ec.uuid for eid, ec in self.engines.items()}
+        self.connecting.append((time.monotonic(), known))
+
+    def handle_subscription(self, msg):
+        """A client hears notifications from now on: tells what has changed since its answer.
+
+        msg: [b"\1"] when one comes, [b"\0"] when one goes.  Which of those that connect it is
+        remains unknown, so all is told that is news to any of them; the others know it already.
+        """
+        while self.connecting and self.connecting[0][0] < time.monotonic() - CONNECTING:
+            self.connecting.popleft()
+        if msg[0][:1] != b"\1" or not self.connecting:
+            return
+        now = {eid: ec.uuid for eid, ec in self.engines.items()}
+        come, gone = {}, {}
+        for _, known in self.connecting:
+            come.update((eid, now[eid]) for eid in now.keys() - known.keys())
+            gone.update((eid, known[eid]) for eid in known.keys() - now.keys())
+        for name, engines in (("unregistration", gone), ("registration", come)):
+            for eid, uuid in sorted(engines.items()):
+                self.session.send(self.notifier, name + "_notification",
+                                  content={"id": eid, "uuid": uuid})
 
     def engines_of(self, worker):
         """The ids ([int]) of registered engines of the worker ID (str): one, or the dead one too."""
@@ -297,7 +333,17 @@ class Controller(controller_app.IPController):
         return sock.getsockname()[1]
 
     def bind(self, socket, url):
+        if url == self.client_url("notification"):
+            return None  # the hub takes another, see notifier_open()
         return bind(socket, url, curve_secretkey=self.curve_secretkey)
+
+    def notifier_open(self):
+        """The hub's bound socket for notifications (ZMQStream), which tells of all that subscribe."""
+        notifier = self.context.socket(zmq.XPUB)
+        notifier.setsockopt(zmq.XPUB_VERBOSE, 1)
+        util.set_hwm(notifier, 0)
+        bind(notifier, self.client_url("notification"), curve_secretkey=self.curve_secretkey)
+        return ZMQStream(notifier, self.loop)
 
     def get_python_scheduler_args(self, name, scheduler_class, *args, **kwargs):
         if scheduler_class is task_scheduler.TaskScheduler:
@@ -347,7 +393,8 @@ class Controller(controller_app.IPController):
         if words[:1] == ["expect"]:
             self.loop.add_callback(files_check, int(words[1]))
         elif words[:1] == ["gone"]:
-            self.loop.add_callback(self.hub.gone, words[1])
+            for worker in words[1:]:
+                self.loop.add_callback(self.hub.gone, worker)
         elif words == ["end"]:
             self.loop.add_callback(self.loop.stop)
 
@@ -363,9 +410,11 @@ def files_check(engines):
 
 def controller(channel, sockets):
     """The controller's process.  channel: preload.Channel; sockets: [listening socket.socket]."""
+    if not sockets:
+        sys.exit("ipcontroller: it was given no listening sockets: its recipe needs ports = 8")
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
-    ip = sockets[0].getsockname()[0] if sockets else os.environ["SPANK_JUPYTER_IP"]
+    ip = sockets[0].getsockname()[0]
     zmq.Context.instance(io_threads=IO_THREADS)
     SessionHub.channel = channel
     controller_app.Hub = SessionHub

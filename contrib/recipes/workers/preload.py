@@ -4,7 +4,8 @@
 Started by jupyter-agent on each node as `python preload.py MODULE_FILE` (the host), as the user:
 imports MODULE_FILE, then forks a worker or the controller for each request on its socket.  By
 recipes whose commands are ordinary programs also as `python preload.py --worker MODULE_FILE` or
-`--controller MODULE_FILE`: the same functions without a host.  MODULE_FILE has the functions
+`--controller MODULE_FILE`: the same functions without a host; with `--check MODULE_FILE` it only
+says which of the modules that it needs are missing (sjupyter doctor).  MODULE_FILE has the functions
 `worker(channel)` and, where the recipe says `controller = preload`, `controller(channel, sockets)`, and
 may have `preload()`, which does before the forks what is the same in all workers.  It starts no thread
 and opens no connection, as importing it does not.
@@ -82,20 +83,24 @@ class Channel:
     def on_line(self, callback):
         """Calls callback(line: str) for each line from now on, in a thread.
 
-        The last one is "eof", when the agent is gone; then this process ends.
+        The last one is "eof", when the agent is gone; then this process ends.  A callback that
+        raises is told on stderr: the lines that follow, and the end, matter still.
         """
         if self._sock is None:
             return
         import threading
+        import traceback
 
         def read():
             while True:
                 line = self.read_line()
                 try:
                     callback("eof" if line is None else line)
-                finally:
-                    if line is None:
-                        os._exit(1)
+                except BaseException:
+                    # Not sys.stderr, which an engine's clients may have taken.
+                    traceback.print_exc(file=sys.__stderr__)
+                if line is None:
+                    os._exit(1)
 
         threading.Thread(target=read, name="channel", daemon=True).start()
 
@@ -370,6 +375,47 @@ def command(role, path):
     return module_call(module, role, Channel(sock), sockets)
 
 
+def imports_of(path):
+    """The packages ({str}) that the Python file at path (str) and those beside it import at their top."""
+    import ast
+
+    directory = os.path.dirname(os.path.abspath(path))
+    found, seen, waiting = set(), set(), [os.path.abspath(path)]
+    while waiting:
+        file_name = waiting.pop()
+        if file_name in seen:
+            continue
+        seen.add(file_name)
+        with open(file_name, "rb") as file:
+            tree = ast.parse(file.read(), file_name)
+        for node in tree.body:
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for name in names:
+                beside = os.path.join(directory, name + ".py")
+                if os.path.exists(beside):
+                    waiting.append(beside)
+                else:
+                    found.add(name.partition(".")[0])
+    return found
+
+
+def check(path):
+    """Whether this Python has what the file at path (str) imports, without importing it, which takes
+    time and may begin something, as MPI's library does.  Returns the exit status (int)."""
+    try:
+        missing = sorted(name for name in imports_of(path) if importlib.util.find_spec(name) is None)
+    except (OSError, SyntaxError, ValueError) as error:
+        print("error: %s" % module_failure(path, error), file=sys.stderr)
+        return 1
+    if missing:
+        print("error: %s has no module %s" % (sys.executable, ", ".join(missing)), file=sys.stderr)
+    return 1 if missing else 0
+
+
 def main(words):
     """words: [str], the command line without the program.  Returns the exit status (int)."""
     here = os.path.dirname(os.path.abspath(__file__))
@@ -378,10 +424,12 @@ def main(words):
     if len(words) == 2 and words[0] in ("--worker", "--controller"):
         del sys.argv[1:]  # nothing of the user's program
         return command(words[0][2:], words[1])
+    if len(words) == 2 and words[0] == "--check":
+        return check(words[1])
     if len(words) == 1 and not words[0].startswith("-") and "SPANK_JUPYTER_HOST_FD" in os.environ:
         del sys.argv[1:]
         return host(words[0])
-    print("usage: preload.py [--worker|--controller] MODULE_FILE", file=sys.stderr)
+    print("usage: preload.py [--worker|--controller|--check] MODULE_FILE", file=sys.stderr)
     return 2
 
 

@@ -87,6 +87,18 @@ class Node:
         self.workers[ident] = self.host.fork("worker", ident, cpus=[min(os.sched_getaffinity(0))])
         return self.said("joined " + ident, times)
 
+    def check_lone(self) -> None:
+        """A controller without sockets, and one that hears nonsense."""
+        lone = self.host.fork("controller", "lone")
+        check("a controller without sockets ends", lone.wait() == 1)
+        check("with one line that says why", "no listening socket" in lone.output() and lone.output().count("\n") == 1,
+              lone.output())
+
+    def say_nonsense(self) -> None:
+        """To the controller, which must hear what is said after it."""
+        for nonsense in ("expect many", "gone", "gone nobody", "nonsense"):
+            self.controller.channel.say(nonsense)
+
     def kill(self, ident: str) -> None:
         self.workers[ident].kill()
         self.workers[ident].wait()
@@ -111,11 +123,16 @@ def ipyparallel(directory: str, _certificate: str) -> None:
     files = [os.path.join(security, "ipcontroller-client.json"), os.path.join(node.share, "ipcontroller-engine.json")]
     check("its files are private and alone", all(os.stat(path).st_mode & 0o777 == 0o600 for path in files)
           and len(os.listdir(security) + os.listdir(node.share)) == 2, os.listdir(node.share))
-    for number in range(COUNT):
+    node.check_lone()
+    for number in range(COUNT - 1):
         check("engine %d joins" % number, node.start("0.%d" % number))
 
     import ipyparallel as ipp
 
+    early = client_meanwhile(lambda: check("the last engine joins", node.start("0.%d" % (COUNT - 1))))
+    wait_for(lambda: len(early.ids) == COUNT, 10)
+    check("a client that was connecting meanwhile has it too", early.ids == list(range(COUNT)), early.ids)
+    early.close()
     client = ipp.Client()
     check("ipp.Client() has them without arguments", client.ids == list(range(COUNT)), client.ids)
     names = client[:].apply_sync(os.getenv, "SPANK_JUPYTER_WORKER")
@@ -174,11 +191,33 @@ def ipyparallel(directory: str, _certificate: str) -> None:
     node.workers["0.0"].kill(signal.SIGTERM)
     check("SIGTERM ends an engine", node.workers["0.0"].wait() == 143)
     client.close()
+    complaints = [line for line in node.controller.output().splitlines() if "missed a beat" not in line]
+    node.say_nonsense()
     node.controller.channel.say("end")
     check("the controller ends in order", node.controller.wait() == 0, node.controller.output())
-    complaints = [line for line in node.controller.output().splitlines() if "missed a beat" not in line]
     check("and has nothing to complain of but a slow machine", not complaints, complaints)
     node.host.close()
+
+
+def client_meanwhile(step):
+    """An ipyparallel.Client; step() is called when it has its answer of the hub and no notifications yet."""
+    import ipyparallel as ipp
+    import zmq
+    from ipyparallel import util
+
+    connect = util.connect
+    steps = [step]
+
+    def connect_after_step(sock, *args, **kwargs):
+        if sock.type == zmq.SUB and steps:
+            steps.pop()()
+        return connect(sock, *args, **kwargs)
+
+    util.connect = connect_after_step
+    try:
+        return ipp.Client()
+    finally:
+        util.connect = connect
 
 
 def wait_for(condition, seconds: float = DEADLINE) -> bool:
@@ -227,7 +266,7 @@ def dask(directory: str, certificate: str) -> None:
     sockets = listeners(1)
     port = sockets[0].getsockname()[1]
     environment = {"DASK_SCHEDULER_ADDRESS": "tls://127.0.0.1:%d" % port, "DASK_DISTRIBUTED__DASHBOARD__LINK": "",
-                   "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
+                   "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True", "SLURM_MEM_PER_NODE": "3000",
                    "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": os.path.join(share, "ca.pem")}
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
         environment["DASK_DISTRIBUTED__COMM__TLS__%s__CERT" % role] = os.path.join(share, "cert.pem")
@@ -237,6 +276,7 @@ def dask(directory: str, certificate: str) -> None:
                              stderr=subprocess.PIPE, encoding="utf-8")
     node = Node("dask", directory, environment, sockets)
     check("the scheduler listens", node.said("listening"), node.controller.output())
+    node.check_lone()
     for number in range(COUNT):
         check("worker %d joins" % number, node.start("0.%d" % number), node.controller.output())
     check("a client that came before the scheduler has waited for it", early.wait(DEADLINE) == 0, early.stderr.read())
@@ -275,6 +315,10 @@ def dask(directory: str, certificate: str) -> None:
     check("what ran has finished there", runs.result(DEADLINE) == ("runs", "0.1"), runs)
     check("its results are kept", kept.status == "finished" and kept.result(DEADLINE) == ("kept", "0.1"), kept)
 
+    node.start("0.1", 2)
+    dask_actor(node, client)
+    dask_count(node, client)
+
     node.kill("0.2")
     check("a worker that is killed leaves", node.said("left 0.2", seconds=10))
     check("its successor joins", node.start("0.2", 2))
@@ -285,9 +329,62 @@ def dask(directory: str, certificate: str) -> None:
     node.workers["0.0"].kill(signal.SIGTERM)
     check("SIGTERM ends a worker", node.workers["0.0"].wait() == 143)
     client.close()
+    node.say_nonsense()
     node.controller.channel.say("end")
     check("the scheduler ends in order", node.controller.wait() == 0, node.controller.output())
     node.host.close()
+
+
+class Counter:
+    """An actor."""
+
+    def __init__(self):
+        self.count = 0
+
+    def add(self, seconds):
+        import time
+
+        time.sleep(seconds)
+        self.count += 1
+        return self.count
+
+
+def dask_actor(node: Node, client) -> None:
+    """A worker with an actor that somebody holds retires; the call that runs finishes first."""
+    addresses = {worker["name"]: address for address, worker in client.scheduler_info(n_workers=-1)["workers"].items()}
+    task = client.submit(Counter, actor=True, workers=[addresses["0.1"]], allow_other_workers=False)
+    kept = client.submit(slow, 0, "beside an actor", workers=[addresses["0.1"]], allow_other_workers=True, pure=False)
+    kept.result(DEADLINE)
+    actor = task.result(DEADLINE)
+    check("an actor lives on its worker", actor.add(0).result(DEADLINE) == 1)
+    call = actor.add(12)
+    node.workers["0.1"].channel.say("retire")
+    check("a worker with an actor retires", node.workers["0.1"].wait() == 0, node.workers["0.1"].output())
+    check("and says so", "actor" in node.workers["0.1"].output(), node.workers["0.1"].output())
+    check("the call that ran has finished", call.result(DEADLINE) == 2)
+    check("results beside it are kept", kept.status == "finished" and kept.result(DEADLINE)[1] == "0.1", kept)
+    wait_for(lambda: task.status == "error")
+    check("who holds the actor is told", task.status == "error" and "Actor" in str(task.exception(DEADLINE)), task)
+
+
+def dask_count(node: Node, client) -> None:
+    """Workers learn how many they are, for their share of the memory."""
+
+    def limits():
+        info = client.scheduler_info(n_workers=-1)["workers"].values()
+        return {worker["name"]: worker["memory_limit"] for worker in info}
+
+    def limit(dask_worker):
+        return dask_worker.memory_manager.memory_limit, dask_worker.data.fast.n
+
+    before, inside = limits()["0.2"], client.run(limit)
+    for name in ("0.0", "0.2"):
+        node.workers[name].channel.say("count %d" % (2 * COUNT))
+    check("with twice as many each has half the memory",
+          wait_for(lambda: set(limits().values()) == {before // 2}), (before, limits()))
+    check("and begins to spill at half as much",
+          all(abs(inside[key][k] / 2 - now) < 2 for key, value in client.run(limit).items() for k, now in enumerate(value)),
+          (inside, client.run(limit)))
 
 
 def refuses(port: int, share: str) -> bool:
