@@ -28,11 +28,9 @@ VENV_UNREACHABLE=3
 PROXY_VERSION=5.0.1
 NPM_SECONDS=300
 
-# What drives Debian's chromium in the tests of the hub; the last that nodejs 18 can run.
+# What drives Debian's chromium in the tests; the last that nodejs 18 can run.
 PLAYWRIGHT_VERSION=1.61.1
 
-# What drives Debian's chromium in the tests.
-PLAYWRIGHT_VERSION=1.65.1
 
 # need_packages NAME...: installs those that are not installed.
 need_packages() {
@@ -153,8 +151,10 @@ need_proxy() {
 	need_npm "$1" proxy_install
 }
 
-# need_playwright DIR: playwright-core in DIR/node_modules; it downloads no browser.
+# need_playwright DIR: Debian's chromium, and playwright-core in DIR/node_modules; its scripts,
+# which would bring browsers, are not run.
 need_playwright() {
+	need_packages chromium || return
 	need_npm "$1" playwright_install
 }
 
@@ -189,38 +189,6 @@ npm_install() {
 	if timeout "$NPM_SECONDS" npm install --prefix "$part" --no-audit --no-fund \
 		--loglevel=error --ignore-scripts "$2@$3" </dev/null >"$part/log" 2>&1; then
 		echo "$3" >"$part/version"
-		chmod 0755 "$part"
-		rm -rf "$1"
-		mv -T "$part" "$1"
-	else
-		tail -n 3 "$part/log" >&2
-		rm -rf "$part"
-		return 1
-	fi
-}
-
-# need_playwright DIR: Debian's chromium, and playwright-core in DIR/node_modules.
-need_playwright() {
-	local lock status=0
-	need_packages chromium || return
-	{ command -v node && command -v npm; } >/dev/null || need_packages nodejs npm || return
-	mkdir -p "$(dirname "$1")"
-	exec {lock}>"$1.lock"
-	flock -w 900 "$lock" || return 1
-	playwright_install "$1" || status=1
-	exec {lock}>&-
-	return "$status"
-}
-
-# playwright_install DIR: like proxy_install.  The package's scripts would bring browsers.
-playwright_install() {
-	local part
-	[[ $(cat "$1/version" 2>/dev/null) != "$PLAYWRIGHT_VERSION" ]] || return 0
-	part=$(mktemp -d "$1.XXXXXX")
-	if timeout "$PROXY_SECONDS" npm install --prefix "$part" --no-audit --no-fund \
-		--loglevel=error --ignore-scripts "playwright-core@$PLAYWRIGHT_VERSION" \
-		</dev/null >"$part/log" 2>&1; then
-		echo "$PLAYWRIGHT_VERSION" >"$part/version"
 		chmod 0755 "$part"
 		rm -rf "$1"
 		mv -T "$part" "$1"
