@@ -3,6 +3,7 @@
 #
 # Kernels on compute nodes for a Jupyter on the login host: contrib/kernel-provisioner with
 # kernelspecs of `sjupyter kernelspec install`, by jupyter_client, a Jupyter server and consoles.
+# bats file_tags=needs:browser
 
 load lib/common
 load lib/session

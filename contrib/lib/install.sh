@@ -28,7 +28,7 @@ VENV_UNREACHABLE=3
 PROXY_VERSION=5.0.1
 NPM_SECONDS=300
 
-# What drives Debian's chromium in the tests of the hub; the last that nodejs 18 can run.
+# What drives Debian's chromium in the tests; the last that nodejs 18 can run.
 PLAYWRIGHT_VERSION=1.61.1
 
 # need_packages NAME...: installs those that are not installed.
@@ -150,8 +150,10 @@ need_proxy() {
 	need_npm "$1" proxy_install
 }
 
-# need_playwright DIR: playwright-core in DIR/node_modules; it downloads no browser.
+# need_playwright DIR: Debian's chromium, and playwright-core in DIR/node_modules; its scripts,
+# which would bring browsers, are not run.
 need_playwright() {
+	need_packages chromium || return
 	need_npm "$1" playwright_install
 }
 

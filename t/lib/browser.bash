@@ -9,8 +9,7 @@ PLAYWRIGHT=${SPANK_JUPYTER_PLAYWRIGHT:-/opt/spank-jupyter/playwright}
 
 # browser_need: skips the test where the browser, or what drives it, can be had from nowhere.
 browser_need() {
-	need_packages chromium >&2 || skip "chromium cannot be installed"
-	need_playwright "$PLAYWRIGHT" >&2 || skip "playwright-core cannot be installed"
+	need_playwright "$PLAYWRIGHT" >&2 || skip "chromium or playwright-core cannot be installed"
 }
 
 # Whether an unprivileged process may make namespaces, in which Chromium locks itself up.
