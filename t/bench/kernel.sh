@@ -7,9 +7,8 @@
 # the node.  All processes share the machine: on two cores kernel and client have one each, and
 # what the tunnel's two ends take is taken from them.  Called by t/bench/run, as root.
 #
-# Provisioners of others that start a kernel elsewhere (PyPI's slurm-jupyter-kernel, sshpyk and
-# remote_ikernel) all need an ssh server that lets the user in without a password; the private
-# cluster has none, so they are not measured.
+# Last, kernel_ssh.sh: from the login host, ours beside PyPI's sshpyk, one of those that start a
+# kernel elsewhere by ssh.
 #
 # usage: kernel.sh [PAIRS] [ROUNDS]
 set -euo pipefail
@@ -90,3 +89,4 @@ read -r more ratio < <("$python" "$work/client.py" pairs "$rounds" \
 	"$CLUSTER" run -u "$USER_NAME" -- "$python" "$work/client.py" proxy "$job")
 report "an execute round trip through the tunnel, more than direct" "$more" us at-most 150
 report "100 MB of ipykernel's output through the tunnel / direct" "$ratio" x at-least 0.8
+"$TOP/t/bench/kernel_ssh.sh" "$pairs"

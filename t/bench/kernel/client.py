@@ -1,20 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The client of the kernels that t/bench/kernel.sh measures.
+"""The client of the kernels that t/bench/kernel.sh and kernel_ssh.sh measure.
 
     client.py answer FILE           waits for a connection file, then until its kernel has answered
     client.py session JOBID         the same of the kernel of that job's session, on its node
     client.py serve FILE            reads "trips N" and "output" on stdin, prints seconds for each
     client.py proxy JOBID           the same by the way to the kernel that sjupyter opens
     client.py pairs ROUNDS A against B   drives two of these, commands given as words, in turn
+    client.py launch PAIRS A B      starts kernels of two kernelspecs by jupyter_client, in turn, and
+                                    prints a line for each pair: seconds until A's, B's has answered,
+                                    and for a round trip of A's, of B's
 
-The user's, with the Python of an environment that has jupyter_client; "pairs" as root.
+The user's, with the Python of an environment that has jupyter_client; "pairs" as root.  "launch"
+is of t/bench/kernel_ssh.sh.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
+import signal
 import statistics
 import subprocess
 import sys
@@ -142,6 +148,48 @@ def pairs(rounds: int, words: list[str]) -> None:
         one.process.wait(60)
 
 
+def launched(name: str) -> tuple[float, float]:
+    """Seconds from the start of a new kernel's launch until it has answered, and for a round trip
+    of it."""
+    from jupyter_client import KernelManager
+
+    manager = KernelManager(kernel_name=name)
+    begin = time.monotonic()
+    try:
+        manager.start_kernel()
+        client = manager.client()
+        client.start_channels()
+        # As wait_for_ready() asks, which goes on until nothing has come for a while.
+        while True:
+            client.kernel_info()
+            try:
+                client.get_shell_msg(timeout=1)
+                break
+            except queue.Empty:
+                if time.monotonic() - begin > DEADLINE:
+                    raise
+        answered = time.monotonic() - begin
+        client.wait_for_ready(timeout=DEADLINE)
+        trip = statistics.median(execute(client, "pass") for _ in range(TRIPS))
+        client.stop_channels()
+    finally:
+        if manager.has_kernel:
+            manager.shutdown_kernel()
+    return answered, trip
+
+
+def launch(rounds: int, names: list[str]) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not without the kernel's end
+    for name in names:  # for warming up
+        print(f"{name}: the first kernel has answered after {launched(name)[0]:.2f} s",
+              file=sys.stderr)
+    for i in range(rounds):
+        seen = [(0.0, 0.0), (0.0, 0.0)]
+        for j in range(2):
+            seen[(i + j) % 2] = launched(names[(i + j) % 2])
+        print(seen[0][0], seen[1][0], seen[0][1], seen[1][1], flush=True)
+
+
 def main() -> None:
     mode, *words = sys.argv[1:]
     if mode == "answer":
@@ -152,6 +200,8 @@ def main() -> None:
         serve(connect(wait_for(words[0])))
     elif mode == "proxy":
         proxy(words[0])
+    elif mode == "launch":
+        launch(int(words[0]), words[1:])
     else:
         pairs(int(words[0]), words[1:])
 
