@@ -55,6 +55,7 @@ need_packages() {
 # first to end would take apt_run's policy away from the others.
 packages_install() {
 	local log status=0 lock
+	mkdir -p /run/lock
 	exec {lock}>/run/lock/spank-jupyter-apt
 	flock -w 900 "$lock" || return 1
 	log=$(mktemp)
