@@ -161,6 +161,23 @@ end_is_known() { session_get "$1" '1 / (r["job_end_time"] > r["phases"]["trigger
 	wait_until 30 job_log_has "$job" "wait said 0"
 }
 
+@test "a session whose workers compute is not idle, though no kernel knows of it" {
+	need_lab
+	local job
+	# The time to reach the scheduler is without work; the task takes twice as long.
+	job=$(submit --jupyter=lab --jupyter-workers=dask:1 --jupyter-idle=0:20 --wrap "
+		sjupyter wait --ready && eval \"\$(sjupyter env)\" && '$PYTHON' -c '
+import time, dask.distributed
+print(\"the task\", dask.distributed.Client().submit(lambda: time.sleep(40) or \"is done\").result())'
+		sjupyter wait; echo \"wait said \$?\"")
+	wait_serving "$job"
+	wait_until 120 job_log_has "$job" "the task is done"
+	wait_until 60 session_is "$job" ended
+	run session_reason "$job"
+	assert_has --jupyter-idle
+	wait_until 30 job_log_has "$job" "wait said 0"
+}
+
 @test "the end of the time limit is announced" {
 	local job
 	job=$(submit -t 2 "--jupyter=$APP" --jupyter-warn=1:55 --wrap 'sjupyter wait')

@@ -102,6 +102,8 @@ static void watch_idle(struct head *head)
 		.token_file =
 			head_hub_guards(head) ? head_hub_token_file(head) : head->token_file,
 		.relay = head->relay,
+		.work = head_workers_busy,
+		.work_arg = head,
 	};
 
 	if (!options.limit_s || head->idle)

@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "launcher/head/hub_events.h"
 #include "launcher/head/hub_private.h"
+#include "launcher/head/workers.h"
 
 enum {
 	/* For the hub's first answer.  Our spawner's job has nothing else to do; a session of
@@ -269,6 +270,8 @@ static void watch_activity(struct hub *hub)
 		.socket_path = head->socket_path,
 		.token_file = hub->token_file,
 		.relay = head->relay,
+		.work = head_workers_busy,
+		.work_arg = head,
 		.pause_ms = HUB_ACTIVITY_MS,
 	};
 

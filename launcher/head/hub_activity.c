@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "launcher/head/ask.h"
-#include "launcher/head/idle.h"
 
 enum { PATH_SIZE = 1024 };
 
@@ -22,6 +21,11 @@ struct hub_activity {
 	bool busy;
 };
 
+static time_t wall_time(int64_t ms)
+{
+	return time(NULL) - (time_t) ((loop_now() - ms) / 1000);
+}
+
 /* What the relay has carried; a session without any began with work. */
 static time_t last_of_relay(const struct hub_activity *activity)
 {
@@ -30,13 +34,20 @@ static time_t last_of_relay(const struct hub_activity *activity)
 	relay_counts(activity->options.relay, &counts);
 	if (!counts.last_activity_ms)
 		return activity->begun;
-	return time(NULL) - (time_t) ((loop_now() - counts.last_activity_ms) / 1000);
+	return wall_time(counts.last_activity_ms);
 }
 
 static void tell(struct hub_activity *activity, time_t last)
 {
+	int64_t last_ms;
+	bool works = activity->options.work(activity->options.work_arg, &last_ms);
+
 	loop_timer_set(activity->timer, activity->options.pause_ms);
-	activity->callback(activity->busy ? time(NULL) : last, activity->busy, activity->arg);
+	if (last_ms && wall_time(last_ms) > last)
+		last = wall_time(last_ms);
+	if (activity->busy)
+		last = time(NULL);
+	activity->callback(last, activity->busy || works, activity->arg);
 }
 
 static int ask(struct hub_activity *activity, const char *what, ask_callback *callback)

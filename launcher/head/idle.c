@@ -70,6 +70,14 @@ static void look_again(struct idle *idle)
 
 static void decide(struct idle *idle, int64_t idle_ms)
 {
+	int64_t last_ms;
+
+	if (idle->options.work(idle->options.work_arg, &last_ms)) {
+		look_again(idle);
+		return;
+	}
+	if (last_ms && loop_now() - last_ms < idle_ms)
+		idle_ms = loop_now() - last_ms;
 	if (idle_ms >= idle->options.limit_s * 1000)
 		idle->callback(idle->arg);
 	else

@@ -218,6 +218,22 @@ unsigned head_workers_expected(const struct head *head)
 	return expected;
 }
 
+bool head_workers_busy(const void *arg, int64_t *last_ms)
+{
+	const struct head *head = arg;
+	const struct workers *workers = head->workers;
+	bool busy = false;
+
+	*last_ms = 0;
+	for (size_t i = 0; workers && i < workers->count; i++) {
+		const struct controller *controller = workers->kinds[i]->controller;
+		int64_t last = 0;
+		busy |= controller && controller_is_busy(controller, &last);
+		*last_ms = last > *last_ms ? last : *last_ms;
+	}
+	return busy;
+}
+
 int head_workers_resize(struct head *head, const char *name, unsigned count, unsigned *expected,
 			struct reason *reason)
 {

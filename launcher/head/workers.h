@@ -44,6 +44,8 @@ enum barrier_state head_workers_state(const struct head *head, struct reason *re
 /* Whether no worker that is missing is on its way any more. */
 bool head_workers_settled(const struct head *head);
 unsigned head_workers_expected(const struct head *head);
+/* Whether any has something to do, as their controllers say: an idle_work.  arg: the head. */
+bool head_workers_busy(const void *arg, int64_t *last_ms);
 
 /* Changes how many of a kind there are on each node; *expected: now in all.  0, or -1 with a
  * reason for the one who asked. */

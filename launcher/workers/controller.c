@@ -32,6 +32,8 @@ struct controller {
 	unsigned expected, starts;
 	bool forking; /* somebody else starts it, and has not said its pid yet */
 	bool running, listening, any_joined, stopping;
+	bool busy;	   /* its workers are, as it has said */
+	int64_t last_busy; /* loop_now() of when they were, if not now; 0: never */
 };
 
 static void remark(struct controller *controller, const char *what, const char *more)
@@ -91,6 +93,13 @@ static int parse_id(char *id, size_t *rank, unsigned *index)
 	return 0;
 }
 
+static void set_busy(struct controller *controller, bool busy)
+{
+	if (controller->busy && !busy)
+		controller->last_busy = loop_now();
+	controller->busy = busy;
+}
+
 static void on_line(char *line, void *arg)
 {
 	struct controller *controller = arg;
@@ -110,6 +119,8 @@ static void on_line(char *line, void *arg)
 		callbacks->joined(rank, index, callbacks->arg);
 	} else if (!strncmp(line, "left ", 5) && parse_id(line + 5, &rank, &index) == 0) {
 		callbacks->left(rank, index, callbacks->arg);
+	} else if (!strcmp(line, "busy") || !strcmp(line, "idle")) {
+		set_busy(controller, *line == 'b');
 	} else {
 		remark(controller, "says what is not known: ", line);
 	}
@@ -143,6 +154,7 @@ static void died(struct controller *controller, const char *how, bool words)
 	channel_destroy(controller->channel);
 	controller->channel = NULL;
 	controller->listening = false;
+	set_busy(controller, false);
 	loop_timer_set(controller->timer, -1);
 	if (controller->stopping) {
 		callbacks->stopped(callbacks->arg);
@@ -372,6 +384,12 @@ void controller_stop(struct controller *controller, int64_t grace_ms)
 bool controller_runs(const struct controller *controller)
 {
 	return controller->running;
+}
+
+bool controller_is_busy(const struct controller *controller, int64_t *last_ms)
+{
+	*last_ms = controller->busy ? loop_now() : controller->last_busy;
+	return controller->busy;
 }
 
 const char *controller_tail(const struct controller *controller, char *text, size_t size)

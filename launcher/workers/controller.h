@@ -69,6 +69,10 @@ void controller_gone(struct controller *controller, size_t rank, unsigned first,
 void controller_stop(struct controller *controller, int64_t grace_ms);
 bool controller_runs(const struct controller *controller);
 
+/* Whether its workers have anything to do, as it has said while it lives.  *last_ms: when they
+ * had last, as loop_now(); 0: never. */
+bool controller_is_busy(const struct controller *controller, int64_t *last_ms);
+
 /* The last lines of its output.  Returns text. */
 const char *controller_tail(const struct controller *controller, char *text, size_t size);
 

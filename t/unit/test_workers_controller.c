@@ -25,6 +25,8 @@ static struct {
 	char letters[64];
 	size_t rank;
 	unsigned index;
+	bool busy; /* as it joined, or was to be started again */
+	int64_t last_busy;
 	char reason[REASON_MAX], tail[WORKERS_TAIL_MAX], remark[REASON_MAX];
 } seen;
 
@@ -66,6 +68,7 @@ static void on_joined(size_t rank, unsigned index, void *arg)
 	(void) arg;
 	seen.rank = rank;
 	seen.index = index;
+	seen.busy = controller_is_busy(controller, &seen.last_busy);
 	note('J');
 }
 
@@ -87,6 +90,7 @@ static void on_again(const char *reason, const char *tail, void *arg)
 {
 	(void) arg;
 	keep(reason, tail);
+	seen.busy = controller_is_busy(controller, &seen.last_busy);
 	note('A');
 }
 
@@ -220,6 +224,29 @@ static void test_lines(void)
 	       "with why");
 }
 
+static void test_busy(void)
+{
+	int64_t begun = loop_now();
+
+	plan(1, -1, 0);
+	ok(run_shell("echo joined 0.0 >&3; sleep 60", "0"), "one that never says busy");
+	ok(!seen.busy && seen.last_busy == 0, "never was");
+	plan(1, -1, 0);
+	ok(run_shell("echo busy >&3; echo joined 0.0 >&3; sleep 60", "0"), "one that says it");
+	ok(seen.busy && seen.last_busy >= begun, "is, now");
+	plan(1, -1, 0);
+	ok(run_shell("echo busy >&3; echo busy >&3; echo idle >&3; echo joined 0.0 >&3; "
+		     "sleep 60",
+		     "0"),
+	   "one that says idle after it");
+	ok(!seen.busy && seen.last_busy >= begun, "was");
+	is_str(seen.letters, "J", "neither is a remark");
+	plan(1, 1000, 0);
+	ok(run_shell("echo busy >&3; exit 1", "1"), "one that dies busy");
+	is_str(seen.letters, "AS", "is to be started again");
+	ok(!seen.busy && seen.last_busy >= begun, "and is not busy meanwhile");
+}
+
 static void test_expect(void)
 {
 	plan(1, -1, 8);
@@ -320,6 +347,7 @@ int main(void)
 	if (!(loop = loop_create()))
 		bail_out("loop_create");
 	test_lines();
+	test_busy();
 	test_expect();
 	test_gone();
 	test_deaths();

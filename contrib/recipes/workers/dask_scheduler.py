@@ -20,9 +20,11 @@ import distributed.scheduler
 from distributed.comm.addressing import unparse_host_port
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.security import Security
+from tornado.ioloop import PeriodicCallback
 from tornado.tcpserver import TCPServer
 
 SETTLE = 0.01  # seconds between looks, as distributed takes them
+LOOK = 1  # seconds between looks whether workers are busy
 
 
 class Listener(distributed.comm.tcp.TLSListener):
@@ -108,6 +110,10 @@ class Members(SchedulerPlugin):
         if name:
             self.channel.say("left " + name)
 
+    def look(self, scheduler):
+        """Tells whether any worker has something to do; what is queued waits for what they do."""
+        self.channel.say_busy(any(worker.processing for worker in scheduler.workers.values()))
+
     async def gone(self, scheduler, name):
         """Forgets the worker of that ID (str), which is known to have ended."""
         for address in [a for a, n in self.workers.items() if n == name]:
@@ -143,6 +149,7 @@ async def controller_run(channel, sock):
     loop.add_signal_handler(signal.SIGTERM, end)
     channel.on_line(handle_line)
     channel.say("listening")
+    PeriodicCallback(lambda: members.look(scheduler), LOOK * 1000).start()
     await scheduler.finished()
 
 

@@ -26,7 +26,7 @@ from ipp_common import ENGINE_FILE, RETIRE_REPLY, RETIRE_REQUEST, is_worth_loggi
 from lazy_package import packages_missing
 
 with packages_missing("numpy"):  # which the engines of this node may want with CPUs of their own
-    from ipyparallel.controller import task_scheduler
+    from ipyparallel.controller import broadcast_scheduler, task_scheduler
 import ipyparallel.controller.app as controller_app
 import zmq
 from ipyparallel import util
@@ -43,6 +43,7 @@ OTHER_FDS = 200  # of the controller, clients included
 IO_THREADS = 2  # of the controller's ZeroMQ: handshakes of many engines take their time
 GREETING = 0.01  # seconds in which engines that appear are greeted together...
 GREETING_EACH = 0.0005  # ...and so much longer for each there is, since all of them answer
+LOOK = 1  # seconds between looks whether engines are busy
 CONNECTING = 60  # seconds a client may take from the hub's answer to its subscription
 
 
@@ -198,6 +199,20 @@ class Tasks(task_scheduler.TaskScheduler):
         self.hub.retired_look()
 
 
+class Broadcasts(broadcast_scheduler.BroadcastScheduler):
+    """The scheduler of broadcasts, of which the stock one tells the hub nothing."""
+
+    hub = None
+
+    def send_to_targets(self, msg, original_msg_id, targets, idents, is_coalescing):
+        self.hub.broadcasts.update(targets)
+        super().send_to_targets(msg, original_msg_id, targets, idents, is_coalescing)
+
+    def dispatch_result(self, raw_msg):
+        self.hub.broadcasts[bytes(raw_msg[0]).decode("utf8", "replace")] -= 1
+        super().dispatch_result(raw_msg)
+
+
 class SessionHub(Hub):
     """The hub, which tells the session who joins and leaves, and lets engines retire."""
 
@@ -211,6 +226,7 @@ class SessionHub(Hub):
         self.retiring = {}  # engine id: ([identity: bytes], request: dict)
         self.scheduler = None  # Tasks
         self.beats = None  # Beats
+        self.broadcasts = collections.Counter()  # engine's uuid (str): how many it has not answered
         self.engine_state_file = ""
         self.connecting = collections.deque()  # (time, {engine id: uuid} told) of who connects
         self.notifier.on_recv(self.handle_subscription)
@@ -268,6 +284,7 @@ class SessionHub(Hub):
         if engine is not None and engine.id not in self.engines:
             self.beats.forget(engine.ident)
             self.retiring.pop(engine.id, None)
+            del self.broadcasts[engine.uuid]
             worker = worker_of(engine.uuid)
             if worker:
                 self.channel.say("left " + worker)
@@ -295,6 +312,12 @@ class SessionHub(Hub):
                 continue
             self.unregister_engine(ident, {"content": {"id": eid}})
             self.session.send(self.query, RETIRE_REPLY, {"status": "ok"}, msg, ident)
+
+    def look(self):
+        """Tells whether any engine has something to do; a task that waits for one makes no work."""
+        self.channel.say_busy(
+            any(self.queues[eid] or self.broadcasts[ec.uuid] > 0 for eid, ec in self.engines.items())
+            or any(self.scheduler.pending.values()))
 
     def dispatch_monitor_traffic(self, msg):
         super().dispatch_monitor_traffic(msg)
@@ -349,6 +372,9 @@ class Controller(controller_app.IPController):
         if scheduler_class is task_scheduler.TaskScheduler:
             scheduler_class = Tasks
             Tasks.hub = self.hub
+        elif scheduler_class is broadcast_scheduler.BroadcastScheduler:
+            scheduler_class = Broadcasts
+            Broadcasts.hub = self.hub
         return super().get_python_scheduler_args(name, scheduler_class, *args, **kwargs)
 
     def save_connection_dict(self, fname, cdict):
@@ -385,6 +411,7 @@ class Controller(controller_app.IPController):
                 sys.exit("ipcontroller: %s: %s" % (queue.name, queue.error or "no sockets bound"))
         for sock in self.held:
             sock.close()
+        PeriodicCallback(self.hub.look, LOOK * 1000).start()
         self.loop.add_callback(self.hub.channel.say, "listening")
 
     def handle_line(self, line):

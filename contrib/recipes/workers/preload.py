@@ -47,6 +47,7 @@ class Channel:
         self.share = os.environ.get("SPANK_JUPYTER_SHARE", "")
         self._sock = sock
         self._rest = b""
+        self._busy = False
 
     def say(self, text):
         """Sends one line.
@@ -62,6 +63,12 @@ class Channel:
                 self._sock.sendall(line)
             except OSError:
                 pass
+
+    def say_busy(self, busy):
+        """Of a controller: says whether its workers have anything to do (bool), where that has changed."""
+        if busy != self._busy:
+            self._busy = busy
+            self.say("busy" if busy else "idle")
 
     def read_line(self):
         """Waits for the next line: str without its end, None at the end of file."""

@@ -99,6 +99,18 @@ class Node:
         for nonsense in ("expect many", "gone", "gone nobody", "nonsense"):
             self.controller.channel.say(nonsense)
 
+    def check_busy(self, what: str, begin) -> None:
+        """Whether it says busy, while begin() has given workers something to do, and idle once that is done."""
+        check("the session hears idle before " + what, self.rests())
+        busy = self.controller.channel.lines.count("busy")
+        ready = begin()
+        check("and busy while it runs", self.said("busy", busy + 1) and not ready(), self.controller.channel.lines)
+        check("and idle again", self.said("idle", busy + 1) and ready(), self.controller.channel.lines)
+
+    def rests(self) -> bool:
+        """Whether the controller comes to have said idle as often as busy."""
+        return self.controller.channel.wait(lambda lines: lines.count("busy") == lines.count("idle"))
+
     def kill(self, ident: str) -> None:
         self.workers[ident].kill()
         self.workers[ident].wait()
@@ -148,6 +160,7 @@ def ipyparallel(directory: str, _certificate: str) -> None:
     pids = [worker.pid for worker in node.workers.values()]
     check("they share memory", pss(pids) < 0.5 * rss(pids), (pss(pids), rss(pids)))
     ipyparallel_strangers(node)
+    ipyparallel_busy(node, client)
 
     direct, queued = [client[1].apply_async(slow, *work) for work in ((1.0, "runs"), (0.1, "waits"))]
     balanced = [client.load_balanced_view().apply_async(slow, 0.1, number) for number in range(30)]
@@ -197,6 +210,14 @@ def ipyparallel(directory: str, _certificate: str) -> None:
     check("the controller ends in order", node.controller.wait() == 0, node.controller.output())
     check("and has nothing to complain of but a slow machine", not complaints, complaints)
     node.host.close()
+
+
+def ipyparallel_busy(node: Node, client) -> None:
+    """Engines are busy with each kind of views."""
+    views = {"a direct view": client[:], "a balanced view": client.load_balanced_view(),
+             "a broadcast view": client.broadcast_view()}
+    for name, view in views.items():
+        node.check_busy(name, lambda view=view: view.apply_async(slow, 3, "busy").ready)
 
 
 def client_meanwhile(step):
@@ -316,6 +337,7 @@ def dask(directory: str, certificate: str) -> None:
     check("its results are kept", kept.status == "finished" and kept.result(DEADLINE) == ("kept", "0.1"), kept)
 
     node.start("0.1", 2)
+    node.check_busy("a task", lambda: client.submit(slow, 3, "busy", pure=False).done)
     dask_actor(node, client)
     dask_count(node, client)
 
