@@ -23,8 +23,9 @@ load_addresses() {
 
 # At once, as by a crash: nothing is said to anybody.  JupyterHub may take longer to read a thousand
 # servers from its database than `cluster hub` waits for it; the sessions do wait.
-load_hub_restart() {
+load_hub_restart() { # FD of the callers
 	kill -KILL "$(<"$LOAD_STATE/pid/jupyterhub")"
+	echo killed >&"$1"
 	CLUSTER_HUB_CONFIG=$TOP/t/bench/callback/hub_config.py "$CLUSTER" hub up >&2 || true
 }
 
@@ -54,7 +55,7 @@ load_run() {
 	} >&"${LOAD[1]}"
 	while read -r -u "$out" line; do
 		case $line in
-		half) load_hub_restart ;;
+		half) load_hub_restart "${LOAD[1]}" ;;
 		done) break ;;
 		*) echo "$line" ;;
 		esac

@@ -315,9 +315,15 @@ static void test_cancel(void)
 		loop_timer_destroy(timer);
 		exchange_cancel(exchange);
 	}
-	answer.calls = 0;
-	exchange_begin(exchange, HUB_ENVIRONMENT, fields, on_result, NULL);
-	run();
+	/* munged may still be busy with them; it is asked again as conversation.c would. */
+	for (int i = 0; i < 5; i++) {
+		answer.calls = 0;
+		exchange_begin(exchange, HUB_ENVIRONMENT, fields, on_result, NULL);
+		run();
+		if (answer.outcome != HUB_AGAIN)
+			break;
+		printf("# again: %s\n", answer.words.text);
+	}
 	is_int(answer.calls, 1, "what was cancelled does not disturb what comes after");
 	is_int(answer.outcome, HUB_DONE, "which is answered");
 	exchange_destroy(exchange);

@@ -355,6 +355,9 @@ static void test_strangers(void)
 	fds[0] = raw_connect();
 	ok(is_closed(fds[0]), "who says nothing is let go at the deadline");
 	close(fds[0]);
+	child_stop(&server_child, "the server");
+
+	server_start(&plain_options);
 	struct raw raw;
 	ok(raw_open(&raw, "nowhere"), "who has said what he wants");
 	ok(raw_word(&raw) > 0, "is not");

@@ -8,8 +8,9 @@
                                        as the user, on the node: one jupyter-hub-callback for each line
                                        "JOB SPAWN_ID" of stdin, which an empty one ends
 
-A WAVE is `environment` or `serving`, said by all at once; with `+restart` it prints "half" when half of them
-have had their answer, so that whoever has started it can restart the hub, and goes on.  A line of JSON for each
+A WAVE is `environment` or `serving`, said by all at once.  With `+restart` a tenth holds back; when half of all have
+had their answer it prints "half", so that whoever has started it can kill the hub, and waits for a line of stdin,
+after which the tenth find no hub, however quick it was with the others.  A line of JSON for each
 wave follows: how many there were and were answered, median and worst seconds, and what was complained of.  Then
 "done"; the servers are there until the end of stdin.
 """
@@ -169,13 +170,18 @@ class Sessions:
 
     def wave(self, key, line, on_half=None):
         """Says `line` (callable(Session) -> bytes) to all and waits until each has answered with `key`, or says
-        that it has failed.  Returns: (seconds of each (list), words of those that failed (list), problems (set))."""
+        that it has failed.  With `on_half` (callable) a tenth begins after that.  Returns: (seconds of each (list), words of those that failed (list), problems (set))."""
         problems, failures, times = set(), [], []
         waiting = {session.job for session in self.all}
         begun = time.monotonic()
-        for session in self.all:
-            session.answered = time.monotonic()
-            session.say(line(session))
+        late = self.all[-(len(self.all) // 10 or 1):] if on_half else []
+
+        def begin(sessions):
+            for session in sessions:
+                session.answered = time.monotonic()
+                session.say(line(session))
+
+        begin(self.all[:len(self.all) - len(late)])
         while waiting and time.monotonic() < begun + DEADLINE:
             for event, _ in self.selector.select(1.0):
                 session = event.data
@@ -197,6 +203,7 @@ class Sessions:
                 if on_half and 2 * len(times) >= len(self.all):
                     on_half()
                     on_half = None
+                    begin(late)
         failures += ["no answer"] * len(waiting)
         return times, failures, problems
 
@@ -209,6 +216,7 @@ class Sessions:
 
 def half():
     print("half", flush=True)
+    sys.stdin.readline()
 
 
 def serving(ip, port):
