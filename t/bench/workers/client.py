@@ -24,13 +24,12 @@ for line in clients.wait_for_file(path).splitlines():
     os.environ[name] = value
 
 if kind == "ipyparallel":
-    # Where the notebook would be told that there is no controller yet, this asks again.
-    while True:
-        try:
-            client = ipyparallel.Client()
-            break
-        except OSError:
-            time.sleep(0.005)
+    # Where the notebook would be told that there is no controller yet, this waits for its file; to
+    # make clients until one can be made would take a CPU from those that are to be measured.
+    security = os.path.join(os.environ["IPYTHONDIR"], "profile_default", "security")
+    while not os.path.exists(os.path.join(security, "ipcontroller-client.json")):
+        time.sleep(0.005)
+    client = ipyparallel.Client()
     clients.tell(*clients.engines_answer(client, count))
 else:
     dask.config.refresh()

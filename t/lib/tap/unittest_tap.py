@@ -21,7 +21,8 @@ class Result(unittest.TestResult):
     failed_one = None
 
     def _say(self, good, test, extra=""):
-        print("%sok %d - %s%s" % ("" if good else "not ", self.testsRun, test.id().replace("#", ""), extra), file=OUT)
+        # On a line of its own: what a kernel has printed may have ended in the middle of one.
+        print("\n%sok %d - %s%s" % ("" if good else "not ", self.testsRun, test.id().replace("#", ""), extra), file=OUT)
 
     def _fail(self, test, error):
         if self.failed_one != self.testsRun:
