@@ -28,10 +28,14 @@ static int workers_check(const struct settings *settings, const char *workers,
 int request_check(const struct settings *settings, const char *app, const char *workers,
 		  struct reason *reason)
 {
+	struct reason unknown;
+
 	/* A bare kernel is no app of the settings, whose kernelspecs are those of the node, nor
 	 * is a notebook that is executed: see notebook.h. */
 	if (app && strcmp(app, "kernel") != 0 && strcmp(app, "run") != 0 &&
-	    !settings_app(settings, app, reason))
-		return reason_prefix(reason, "--jupyter");
+	    !settings_app(settings, app, &unknown))
+		return reason_set(reason,
+				  "--jupyter: %s; or kernel[:KERNELSPEC] or run:NOTEBOOK.ipynb",
+				  unknown.text);
 	return workers ? workers_check(settings, workers, reason) : 0;
 }
