@@ -9,10 +9,10 @@
 #include <sys/types.h>
 
 struct launch_options {
-	const char *options; /* encoded, checked */
-	const char *config;  /* or NULL */
-	const char *triggered;
-	pid_t task; /* whose stderr ours is; 0: nobody's */ /* unix time "S.US", or NULL: now */
+	const char *options;   /* encoded, checked */
+	const char *config;    /* or NULL */
+	const char *triggered; /* unix time "S.US", or NULL: now */
+	pid_t task;	       /* whose stderr ours is; 0: nobody's */
 };
 
 /* Exit status: 0 the session ran and ended, or one was running; 1 it failed. */

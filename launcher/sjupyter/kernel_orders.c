@@ -143,6 +143,17 @@ int kernel_orders_send(struct kernel_orders *orders, const json_t *order)
 	return 0;
 }
 
+int kernel_orders_send_name(struct kernel_orders *orders, const char *name,
+			    unsigned long number)
+{
+	json_t *json = number ? json_pack("{s:{s:i}}", name, "number", (int) number)
+			      : json_pack("{s:{}}", name);
+	int rc = json ? kernel_orders_send(orders, json) : -1;
+
+	json_decref(json);
+	return rc;
+}
+
 void kernel_orders_failed(struct kernel_orders *orders, const struct reason *reason)
 {
 	orders->reason = *reason;

@@ -34,6 +34,11 @@ void kernel_orders_destroy(struct kernel_orders *orders); /* accepts NULL */
  * another errno: there is no answer to come then. */
 int kernel_orders_send(struct kernel_orders *orders, const json_t *order);
 
+/* {NAME: {}} of the kernel of that number; 0: of the one that is meant without.  As above, and
+ * -1 with ENOMEM. */
+int kernel_orders_send_name(struct kernel_orders *orders, const char *name,
+			    unsigned long number);
+
 /* Why the tunnel has failed, as tunnel_client_failed() has heard: part of the next error. */
 void kernel_orders_failed(struct kernel_orders *orders, const struct reason *reason);
 

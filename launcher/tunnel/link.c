@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Carrying bytes between a plain and an encrypted socket: see link.h.  Called by
- * tunnel_server.c, tunnel_client.c and the event loop, as the user.
+ * peer.c, tunnel_client.c and the event loop, as the user.
  *
  * Both sockets are watched edge-triggered.  What a socket would not take stays with its
  * direction, and nothing more is read for it until that has gone: that is the backpressure.

@@ -2,7 +2,7 @@
 /*
  * A connection of the tunnel that both ends have agreed on: carries bytes between a plain
  * socket and the encrypted one, with backpressure and half-close, until both directions have
- * ended.  Used by tunnel_server.c and tunnel_client.c, in the event loop of the head and of
+ * ended.  Used by peer.c and tunnel_client.c, in the event loop of the head and of
  * sjupyter kernel, as the user.
  */
 #ifndef TUNNEL_LINK_H

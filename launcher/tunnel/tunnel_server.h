@@ -13,12 +13,11 @@
 
 #include "launcher/loop.h"
 #include "launcher/network.h"
-#include "launcher/tunnel/link.h"
+#include "launcher/tunnel/ways.h"
 
 struct tunnel_server;
 
 enum {
-	TUNNEL_WAYS_MAX = 160,
 	TUNNEL_CONNECTIONS_MAX =
 		1024, /* at once; one more is not accepted before another ends */
 	TUNNEL_STRANGERS_MAX =
