@@ -13,12 +13,14 @@ export CLUSTER_HUB_PROXY=${CLUSTER_HUB_PROXY:-/opt/spank-jupyter/configurable-ht
 HUB_USER=sjhub${CLUSTER_INSTANCE#0}
 HUB_URL=http://10.77.$CLUSTER_INSTANCE.1:$((8000 + CLUSTER_INSTANCE * 10))
 
-# hub_need: JupyterHub, its proxy and sudo are installed, or the test is skipped.
+# hub_need [RELEASE]: JupyterHub, its proxy and sudo are installed, or the test is skipped.  Of an
+# older release CLUSTER_HUB_VENV is then the venv.
 hub_need() {
 	need_lab
 	need_nodes 2
+	[[ ! ${1-} ]] || CLUSTER_HUB_VENV=$(dirname "$CLUSTER_HUB_VENV")/hub-$1
 	if [[ ! -x $CLUSTER_HUB_VENV/bin/jupyterhub ]]; then
-		need_venv "$CLUSTER_HUB_VENV" "$TOP/contrib/requirements-hub.txt" >&2 ||
+		need_venv "$CLUSTER_HUB_VENV" "$TOP/contrib/requirements-hub${1:+-$1}.txt" >&2 ||
 			skip "JupyterHub cannot be installed"
 	fi
 	if [[ ! -e $CLUSTER_HUB_PROXY/node_modules/configurable-http-proxy ]]; then
