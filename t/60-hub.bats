@@ -10,6 +10,9 @@ load lib/common
 load lib/session
 load lib/hub
 
+# The variables that hold a server's token.
+TOKENS='JUPYTERHUB_API_TOKEN|JPY_API_TOKEN'
+
 setup() {
 	hub_need
 	hub_settings "hub_user = $HUB_USER"
@@ -55,18 +58,29 @@ teardown_file() {
 	assert_equal "$(session_state "$JOB")" ended
 }
 
+cat_has_a_token() {
+	[[ $'\n'$(processes_with "$TOKENS")$'\n' == *$'\ncat\n'* ]]
+}
+
 @test "a spawned job's secrets are the server's alone" {
 	need_hub CLUSTER_HUB_SUBMIT=sbatch
 	hub_spawn "$ALICE" '{"nodes": 2, "workers": "dask", "workers_per_node": 1}'
 	hub_spawned "$ALICE"
 	wait_until 120 session_is "$JOB" ready
-	local server token spawn_id word home state
+	local server token spawn_id word home state other
 	server=$(server_pid_of_hub "$JOB")
 	token=$(variable_of "$server" JUPYTERHUB_API_TOKEN)
 	spawn_id=$(variable_of "$(agent_pid n1 "$JOB")" SJ_JOB_SPANK_JUPYTER_SPAWN_ID)
 	[[ ${#token} -ge 32 && ${#spawn_id} -eq 32 ]] || fail "no token or spawn id"
 	# Which programs have which.
-	assert_equal "$(processes_with 'JUPYTERHUB_API_TOKEN|JPY_API_TOKEN')" python
+	only_below "$server" "$TOKENS"
+	# One who has a token from elsewhere does not escape it.
+	exec {other}> >("$CLUSTER" run -u "$ALICE" -n n1 -e JUPYTERHUB_API_TOKEN=none -- cat 3>&-)
+	wait_until 30 cat_has_a_token
+	run only_below "$server" "$TOKENS"
+	assert_status 1
+	assert_has " cat"
+	exec {other}>&-
 	assert_equal "$(tr '\0' ' ' <"/proc/$server/cmdline" | grep -o jupyterhub-singleuser)" jupyterhub-singleuser
 	assert_equal "$(processes_with SPANK_JUPYTER_SPAWN_ID)" "jupyter-hub-callback"$'\n'jupyter-launch
 	[[ -z $(variable_of "$server" SPANK_JUPYTER_SPAWN_ID) ]]
@@ -149,7 +163,7 @@ teardown_file() {
 	assert_equal "$(session_get "$JOB" 'r["url"]')" "$HUB_URL/user/$ALICE/job-$JOB/"
 	assert_equal "$(hub_visit "$ALICE" "/user/$ALICE/job-$JOB/lab")" 200
 	assert_equal "$(hub_visit "$BOB" "/user/$ALICE/job-$JOB/lab")" 403
-	assert_equal "$(processes_with 'JUPYTERHUB_API_TOKEN|JPY_API_TOKEN')" python
+	only_below "$(server_pid_of_hub "$JOB")" "$TOKENS"
 	run as_alice srun --jobid "$JOB" --overlap -N2 -n2 env
 	assert_has_not JUPYTERHUB_
 	# Stopping the server ends the session, and the job goes on.

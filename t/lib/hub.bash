@@ -13,12 +13,14 @@ export CLUSTER_HUB_PROXY=${CLUSTER_HUB_PROXY:-/opt/spank-jupyter/configurable-ht
 HUB_USER=sjhub${CLUSTER_INSTANCE#0}
 HUB_URL=http://10.77.$CLUSTER_INSTANCE.1:$((8000 + CLUSTER_INSTANCE * 10))
 
-# hub_need: JupyterHub, its proxy and sudo are installed, or the test is skipped.
+# hub_need [RELEASE]: JupyterHub, its proxy and sudo are installed, or the test is skipped.  Of an
+# older release CLUSTER_HUB_VENV is then the venv.
 hub_need() {
 	need_lab
 	need_nodes 2
+	[[ ! ${1-} ]] || CLUSTER_HUB_VENV=$(dirname "$CLUSTER_HUB_VENV")/hub-$1
 	if [[ ! -x $CLUSTER_HUB_VENV/bin/jupyterhub ]]; then
-		need_venv "$CLUSTER_HUB_VENV" "$TOP/contrib/requirements-hub.txt" >&2 ||
+		need_venv "$CLUSTER_HUB_VENV" "$TOP/contrib/requirements-hub${1:+-$1}.txt" >&2 ||
 			skip "JupyterHub cannot be installed"
 	fi
 	if [[ ! -e $CLUSTER_HUB_PROXY/node_modules/configurable-http-proxy ]]; then
@@ -128,14 +130,47 @@ variable_of() {
 	tr '\0' '\n' <"/proc/$1/environ" | sed -n "s/^$2=//p"
 }
 
+# has_variable PID NAME_PATTERN: it had when it began.
+has_variable() {
+	tr '\0' '\n' 2>/dev/null <"/proc/$1/environ" | grep -qE "^($2)="
+}
+
+# program_of PID
+program_of() {
+	tr '\0' '\n' 2>/dev/null <"/proc/$1/cmdline" | sed -n '1{s,.*/,,;p}'
+}
+
 # processes_with NAME_PATTERN: "PROGRAM" of each of alice's with such a variable.
 processes_with() {
 	local pid
 	for pid in $(pgrep -u "$ALICE"); do
-		if tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | grep -qE "^($1)="; then
-			tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | sed -n '1{s,.*/,,;p}'
+		if has_variable "$pid" "$1"; then
+			program_of "$pid"
 		fi
 	done | sort -u
+}
+
+# only_below PID NAME_PATTERN: this process of alice's has such a variable, and no other of hers
+# but what it has started, as JupyterLab starts R and npm to ask them for language servers.
+# The parents are those of one look at all processes, any of which may end meanwhile.
+only_below() {
+	local pid parent uid her_uid ancestor others=()
+	local -A parents=() hers=()
+	her_uid=$(id -u "$ALICE")
+	while read -r pid parent uid; do
+		parents[$pid]=$parent
+		[[ $uid != "$her_uid" ]] || hers[$pid]=1
+	done < <(ps -e -o pid=,ppid=,euid=)
+	has_variable "$1" "$2" || fail "process $1 has no $2" || return
+	for pid in "${!hers[@]}"; do
+		has_variable "$pid" "$2" || continue
+		ancestor=$pid
+		while [[ $ancestor && $ancestor != "$1" ]]; do
+			ancestor=${parents[$ancestor]-}
+		done
+		[[ $ancestor ]] || others+=("$pid $(program_of "$pid")")
+	done
+	[[ ${#others[@]} -eq 0 ]] || fail "have $2 and are not below process $1: ${others[*]}"
 }
 
 # in_arguments TEXT: processes of anybody's that show it.

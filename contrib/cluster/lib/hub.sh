@@ -10,7 +10,7 @@ HUB_VENV=${CLUSTER_HUB_VENV:-/opt/spank-jupyter/hub}
 HUB_PROXY=${CLUSTER_HUB_PROXY:-/opt/spank-jupyter/configurable-http-proxy}
 
 # The settings that hub_config.py reads; what is not set has its default there.
-HUB_SETTINGS=(CLUSTER_HUB_SPAWNER CLUSTER_HUB_SUBMIT CLUSTER_HUB_CONFIG)
+HUB_SETTINGS=(CLUSTER_HUB_SPAWNER CLUSTER_HUB_SUBMIT CLUSTER_HUB_INTERNAL_SSL CLUSTER_HUB_CONFIG)
 
 hub_names_set() {
 	HUB_DIR=$STATE/hub
@@ -28,6 +28,8 @@ hub_check() {
 		usage_error "CLUSTER_HUB_SPAWNER is spank or batchspawner, not '$CLUSTER_HUB_SPAWNER'"
 	[[ ${CLUSTER_HUB_SUBMIT:-sbatch} == @(sbatch|salloc) ]] ||
 		usage_error "CLUSTER_HUB_SUBMIT is sbatch or salloc, not '$CLUSTER_HUB_SUBMIT'"
+	[[ ${CLUSTER_HUB_INTERNAL_SSL:-0} == [01] ]] ||
+		usage_error "CLUSTER_HUB_INTERNAL_SSL is 0 or 1, not '$CLUSTER_HUB_INTERNAL_SSL'"
 	[[ -z ${CLUSTER_HUB_CONFIG-} || -r $CLUSTER_HUB_CONFIG ]] ||
 		die "no file '$CLUSTER_HUB_CONFIG' (CLUSTER_HUB_CONFIG)"
 	[[ -x $HUB_VENV/bin/jupyterhub ]] ||
@@ -91,22 +93,29 @@ hub_files_write() {
 	chown -R "$owner" "$HUB_DIR"
 }
 
-# hub_process NAME COMMENT CMD...: CMD as the hub's account, unless it runs.
-hub_process() {
-	local name=$1 PREFIX setting env=()
-	shift
-	! hub_runs "$name" || return 0
+# hub_command CMD...: sets HUB_COMMAND, CMD as the hub's account.
+hub_command() {
+	local PREFIX setting env=()
 	for setting in "${HUB_SETTINGS[@]}"; do
 		[[ -z ${!setting-} ]] || env+=("$setting=${!setting}")
 	done
 	[[ -z ${CLUSTER_HUB_CONFIG-} ]] || env+=("CLUSTER_HUB_CONFIG=$HUB_DIR/more_config.py")
 	host_prefix login
+	HUB_COMMAND=("${PREFIX[@]}" env -i -C "$HUB_DIR" HOME="$HUB_DIR" PATH="$(hub_path)" LANG=C.UTF-8
+		SLURM_CONF="$STATE/etc/slurm.conf" CLUSTER_HUB_DIR="$HUB_DIR" CLUSTER_HUB_IP="$HUB_IP"
+		CLUSTER_HUB_PORT="$HUB_PORT" CLUSTER_HUB_USERS="$ALICE $BOB" "${env[@]}"
+		"$(command -v setpriv)" --reuid="$HUB_AS" --regid="$(id -g "$HUB_AS")" --init-groups
+		--inh-caps=-all -- "$@")
+}
+
+# hub_process NAME CMD...: CMD as the hub's account, unless it runs.
+hub_process() {
+	local name=$1 HUB_COMMAND
+	shift
+	! hub_runs "$name" || return 0
+	hub_command "$@"
 	umask 077
-	setsid "${PREFIX[@]}" env -i -C "$HUB_DIR" HOME="$HUB_DIR" PATH="$(hub_path)" LANG=C.UTF-8 \
-		SLURM_CONF="$STATE/etc/slurm.conf" CLUSTER_HUB_DIR="$HUB_DIR" CLUSTER_HUB_IP="$HUB_IP" \
-		CLUSTER_HUB_PORT="$HUB_PORT" CLUSTER_HUB_USERS="$ALICE $BOB" "${env[@]}" \
-		"$(command -v setpriv)" --reuid="$HUB_AS" --regid="$(id -g "$HUB_AS")" --init-groups \
-		--inh-caps=-all -- "$@" </dev/null >>"$STATE/log/$name.err" 2>&1 9>&- &
+	setsid "${HUB_COMMAND[@]}" </dev/null >>"$STATE/log/$name.err" 2>&1 9>&- &
 	echo $! >"$STATE/pid/$name"
 	disown
 	umask 022
@@ -130,12 +139,34 @@ hub_process_stop() {
 
 hub_ended() { ! hub_runs "$1"; }
 
+# The keys of the hub and of the proxy, with which that is started.
+hub_keys_make() {
+	local HUB_COMMAND
+	[[ ! -e $HUB_DIR/internal-ssl ]] || return 0
+	hub_command "$HUB_VENV/bin/jupyterhub" --generate-certs --config jupyterhub_config.py
+	(umask 077 && "${HUB_COMMAND[@]}" </dev/null >>"$STATE/log/jupyterhub.err" 2>&1 9>&-)
+}
+
+hub_is_ssl() { [[ ${CLUSTER_HUB_INTERNAL_SSL-} == 1 ]]; }
+
+# As JupyterHub would start it.
 hub_proxy_start() {
+	local http=http side options=()
+	if hub_is_ssl; then
+		http=https
+		for side in api client; do
+			options+=("--$side-ssl-key=internal-ssl/proxy-$side/proxy-$side.key"
+				"--$side-ssl-cert=internal-ssl/proxy-$side/proxy-$side.crt"
+				"--$side-ssl-ca=internal-ssl/proxy-$side-ca_trust.crt"
+				"--$side-ssl-request-cert" "--$side-ssl-reject-unauthorized")
+		done
+	fi
 	# shellcheck disable=SC2016
 	hub_process hub-proxy bash -c 'CONFIGPROXY_AUTH_TOKEN=$(<proxy-token) exec "$@"' proxy \
 		node "$HUB_PROXY/node_modules/configurable-http-proxy/bin/configurable-http-proxy" \
 		--ip "$HUB_IP" --port "$HUB_PORT" --api-ip 127.0.0.1 --api-port $((HUB_PORT + 1)) \
-		--default-target "http://$HUB_IP:$((HUB_PORT + 2))" --error-target "http://$HUB_IP:$((HUB_PORT + 2))/hub/error"
+		--default-target "$http://$HUB_IP:$((HUB_PORT + 2))" \
+		--error-target "$http://$HUB_IP:$((HUB_PORT + 2))/hub/error" "${options[@]}"
 }
 
 hub_start() {
@@ -157,6 +188,7 @@ hub_up() {
 	hub_check
 	step "account $HUB" hub_account_create
 	hub_files_write
+	! hub_is_ssl || step "keys of hub and proxy" hub_keys_make
 	step "configurable-http-proxy" hub_proxy_start
 	step "JupyterHub as $HUB_AS" hub_start
 	echo "http://$HUB_IP:$HUB_PORT/hub/ (users $ALICE and $BOB, any password)"

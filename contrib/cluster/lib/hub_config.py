@@ -35,6 +35,16 @@ c.JupyterHub.db_url = "sqlite:///" + os.path.join(directory, "jupyterhub.sqlite"
 c.JupyterHub.cookie_secret_file = os.path.join(directory, "cookie-secret")
 c.JupyterHub.log_level = "DEBUG"
 
+# Between the hub, the proxy and the servers then is TLS, with keys on both sides.  A session has none before its
+# first call, so it calls through the proxy, which in front of this hub is without TLS for everybody.
+if os.environ.get("CLUSTER_HUB_INTERNAL_SSL") == "1":
+    c.JupyterHub.internal_ssl = True
+    c.JupyterHub.internal_certs_location = os.path.join(directory, "internal-ssl")
+    c.JupyterHub.trusted_alt_names = ["IP:" + ip]
+    c.JupyterHub.hub_bind_url = "https://%s:%d" % (ip, port + 2)
+    c.ConfigurableHTTPProxy.api_url = "https://127.0.0.1:%d" % (port + 1)
+    c.SpankHub.api_url = "http://%s:%d/hub/api" % (ip, port)
+
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allowed_users = set(users)
 c.JupyterHub.allow_named_servers = True
