@@ -72,6 +72,7 @@ struct session_workers_node {
 struct session_workers {
 	char *kind;
 	char state[16]; /* "starting", "ready", "degraded" or "failed" */
+	bool settled;	/* nothing that is missing is on its way any more */
 	char *reason;	/* why degraded or failed */
 	unsigned expected, ready;
 	struct session_workers_node *nodes; /* session.node_count of them, in its order */

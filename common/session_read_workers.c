@@ -64,6 +64,19 @@ static int missing_take(const json_t *json, struct session_workers *workers)
 	return 0;
 }
 
+/* A record of a head that does not say so yet is judged by the state alone. */
+static int settled_take(const json_t *json, struct session_workers *workers)
+{
+	errno = EPROTO;
+	if (session_is_absent(json))
+		workers->settled = strcmp(workers->state, "starting") != 0;
+	else if (json_is_boolean(json))
+		workers->settled = json_boolean_value(json);
+	else
+		return -1;
+	return 0;
+}
+
 static int kind_take(const json_t *json, struct session *session)
 {
 	enum { MOST = SESSION_NODES_MAX * SESSION_WORKERS_NODE_MAX };
@@ -81,6 +94,7 @@ static int kind_take(const json_t *json, struct session *session)
 	}
 	if (session_take_word(json_object_get(json, "state"), workers->state,
 			      sizeof(workers->state)) != 0 ||
+	    settled_take(json_object_get(json, "settled"), workers) != 0 ||
 	    session_take_text(json_object_get(json, "reason"), session_words_valid,
 			      &workers->reason) != 0 ||
 	    session_take_count(json_object_get(json, "expected"), MOST, &workers->expected) !=

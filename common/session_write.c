@@ -121,8 +121,8 @@ static json_t *workers_json(const struct session *session)
 	for (size_t i = 0; i < session->workers_count; i++) {
 		const struct session_workers *workers = &session->workers[i];
 		json_t *json = json_pack(
-			"{s:s, s:s, s:o, s:i, s:i, s:o, s:o}", "kind", workers->kind, "state",
-			workers->state, "reason", text_json(workers->reason, true), "expected",
+			"{s:s, s:s, s:b, s:o, s:i, s:i, s:o, s:o}", "kind", workers->kind,
+			"state", workers->state, "settled", workers->settled, "reason", text_json(workers->reason, true), "expected",
 			(int) workers->expected, "ready", (int) workers->ready, "nodes",
 			workers_nodes_json(session, workers), "missing", missing_json(workers));
 

@@ -150,6 +150,71 @@ counting_kind() {
 	assert_status 0
 }
 
+# waits_ready JOB: sjupyter wait --ready, seen to wait, into $BATS_TEST_TMPDIR/waited.
+waits_ready() {
+	run as_alice timeout -k 5 30 sjupyter wait --ready --timeout=0:2 "$1"
+	assert_status 1
+	assert_has "is degraded after 2.00 s: "
+	as_alice timeout -k 5 90 sjupyter wait --ready "$1" >"$BATS_TEST_TMPDIR/waited" 2>&1 3>&- &
+}
+
+@test "sjupyter wait --ready waits for those that come, though one has ended for good" {
+	program worker <<-'END'
+		#!/bin/bash
+		[[ $SPANK_JUPYTER_WORKER != 1.0 ]] || { echo "no luck today"; exit 3; }
+		[[ $SPANK_JUPYTER_WORKER != 1.1 ]] || until [[ -e ~/come ]]; do sleep 0.1; done
+		echo ready >&"$SPANK_JUPYTER_FD"
+		read -r _ <&"$SPANK_JUPYTER_FD"
+	END
+	kinds_write <<<$'[workers good]\nworker = @PROGRAMS@/worker\nrestarts = 0'
+	local job code=0
+	as_alice rm -f come
+	job=$(submit -N2 --jupyter=lab --jupyter-workers=good:2 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 60 workers_state_is "$job" good degraded
+	wait_until 60 workers_are "$job" good 2 4
+	waits_ready "$job"
+	as_alice touch come
+	wait "$!" || code=$?
+	cat "$BATS_TEST_TMPDIR/waited"
+	assert_equal "$code" 1
+	assert_equal "$(missing "$job" good)" "n2.0"
+	grep -F "is degraded: good: 3 of 4 workers are there; missing: 0 on n2 (ended with exit status 3)" \
+		"$BATS_TEST_TMPDIR/waited"
+}
+
+@test "sjupyter wait --ready waits for a worker that is started again, long after the start" {
+	program worker <<-'END'
+		#!/bin/bash
+		# The second life of one begins when it is told to.
+		[[ $SPANK_JUPYTER_WORKER != 1.0 || ! -e ~/lived ]] || until [[ -e ~/come ]]; do sleep 0.1; done
+		[[ $SPANK_JUPYTER_WORKER != 1.0 ]] || touch ~/lived
+		echo ready >&"$SPANK_JUPYTER_FD"
+		read -r _ <&"$SPANK_JUPYTER_FD"
+	END
+	kinds_write <<<$'[workers good]\nworker = @PROGRAMS@/worker\nready_timeout = 0:20'
+	local job code=0
+	as_alice rm -f come lived
+	job=$(submit -N2 --jupyter=lab --jupyter-workers=good:1 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 60 session_is "$job" ready
+	kill -9 "$(worker_pid "$job" good 1 0)"
+	wait_until 30 session_is "$job" degraded
+	waits_ready "$job"
+	as_alice touch come
+	wait "$!" || code=$?
+	cat "$BATS_TEST_TMPDIR/waited"
+	assert_equal "$code" 0
+	# And not for ever.
+	as_alice rm come
+	kill -9 "$(worker_pid "$job" good 1 0)"
+	wait_until 30 session_is "$job" degraded
+	run as_alice timeout -k 5 90 sjupyter wait --ready "$job"
+	assert_status 1
+	assert_has "is degraded: good: 1 of 2 workers are there; missing: 0 on n2 ("
+	assert_has "it was started again, but has not"
+}
+
 @test "a worker that prints 100 MB fills neither the disk nor the agent" {
 	program worker <<-'END'
 		#!/bin/bash

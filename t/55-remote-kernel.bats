@@ -104,6 +104,42 @@ teardown_file() {
 	wait_until 30 alice_has_jobs 0
 }
 
+# notes_say PATH: one notebook's job is noted, and this is its path.
+notes_say() {
+	local paths
+	paths=$(/usr/bin/python3 -c 'import json, sys; print(*(json.load(open(p))["notebook"] for p in sys.argv[1:]))' \
+		"$(home_of "$ALICE")"/.local/state/spank-jupyter/notebooks/*.json)
+	echo "noted: $paths"
+	[[ $paths == "$1" ]]
+}
+
+@test "a notebook that is renamed, in a Jupyter and while there is none, is found again after it" {
+	local kernel job
+	kernelspec_install slurm -- -n1 -t 10
+	jupyter_start
+	as_alice tee notebooks/four.ipynb >/dev/null <<-'END'
+		{"cells": [{"cell_type": "code", "id": "a1b2c3d4", "metadata": {}, "source": "", "outputs": [],
+		"execution_count": null}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+	END
+	kernel=$(remote new @.remote/url slurm four.ipynb)
+	job=$(jobs_of_alice)
+	remote exec @.remote/url "$kernel" 'x = 4711'
+	remote rename @.remote/url "$kernel" four.ipynb five.ipynb
+	wait_until 60 notes_say "$(home_of "$ALICE")/notebooks/five.ipynb"
+	jupyter_end KILL
+	as_alice mkdir -p notebooks/deeper
+	as_alice mv notebooks/five.ipynb notebooks/deeper/six.ipynb
+	jupyter_start
+	kernel=$(remote new @.remote/url slurm deeper/six.ipynb)
+	run remote exec @.remote/url "$kernel" 'print(x)'
+	assert_equal "$output" 4711
+	assert_equal "$(jobs_of_alice)" "$job"
+	notes_say "$(home_of "$ALICE")/notebooks/deeper/six.ipynb"
+	jupyter_end TERM
+	wait_until 30 alice_has_jobs 0
+	as_alice rm -r notebooks/deeper
+}
+
 @test "a kernelspec that there is not, and a program that is missing, are told where the notebook is" {
 	kernelspec_install none --kernel=klingon -- -n1 -t 10
 	jupyter_start

@@ -24,6 +24,8 @@ enum {
 	CONTROL_REJOIN_MS = 15000,     /* after a connection has ended: a head that lives takes
 					* the next one at once */
 	CONTROL_SILENCE_MS = 50000,    /* three heartbeats missed, and some: lost */
+	CONTROL_RETURN_TIMES = 3,      /* silences more in which an agent tries to come back, all
+					* within slurm.conf(5)'s SlurmdTimeout (300 s) */
 	CONTROL_CREDENTIAL_TTL_S = 60, /* of the munge credential */
 	CONTROL_MUNGE_MS = 30000,      /* munged may be down so long while an agent joins */
 	CONTROL_NODE_MAX = 256, /* bytes of a node's name with NUL (HOST_NAME_MAX is 64) */
@@ -139,8 +141,9 @@ struct control_client_options {
 struct control_client_callbacks {
 	void (*welcomed)(void *arg); /* admitted; may be called again after a reconnection */
 	void (*message)(const char *type, const void *payload, size_t size, void *arg);
-	/* Turned away for good, or the head was not heard for CONTROL_SILENCE_MS. The client is
-	 * of no use afterwards and may be destroyed from within. */
+	/* Turned away for good, or the head was not heard for CONTROL_SILENCE_MS, nor by a new
+	 * connection within CONTROL_RETURN_TIMES as long. The client is of no use afterwards
+	 * and may be destroyed from within. */
 	void (*lost)(const char *reason, void *arg);
 	void *arg;
 };

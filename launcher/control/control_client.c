@@ -42,8 +42,9 @@ struct control_client {
 	enum client_state state;
 	bool waited;	     /* long enough to be told of its branch */
 	bool welcomed;	     /* on this connection */
-	int64_t heard;	     /* loop_now() of the server's last sign of life */
-	int64_t silence_due; /* loop_now() */
+	int64_t heard;	     /* loop_now() of the server's last sign of life, or moved: */
+	int64_t silence_due; /* silence_ms after it the server is given up */
+	int64_t spoken;	     /* loop_now() of its last sign of life indeed */
 	struct backoff backoff;
 	struct reason trouble; /* of the connection; "" none */
 };
@@ -176,7 +177,7 @@ static void on_heard(void *arg)
 {
 	struct control_client *client = arg;
 
-	client->heard = loop_now();
+	client->heard = client->spoken = loop_now();
 }
 
 /* Its address is that of the connection to the head: others of this network reach it there. */
@@ -253,22 +254,31 @@ static void silence_watch(struct control_client *client, int64_t now)
 	loop_timer_set(client->silence, client->silence_due - now);
 }
 
+/* What is silent may be this process, which has stood still, or a link that is cut: whoever has
+ * let go of us meanwhile takes us again, but by a new connection alone. */
+static void leave_silent(struct control_client *client, int64_t now)
+{
+	reason_set(&client->trouble, "it is silent");
+	client->welcomed = false;
+	client->heard = now + (CONTROL_RETURN_TIMES - 1) * client->options.silence_ms;
+	silence_watch(client, now);
+	if (client->branch)
+		branch_down(client->branch);
+	/* A branch that is silent is not the one to try again. */
+	if (client->parent->rank != 0)
+		parents_failed(&client->parents);
+	next_link(client, false);
+}
+
 static void silent(struct control_client *client, int64_t now)
 {
-	const struct parent *parent =
-		client->parent ? client->parent : parents_next(&client->parents, true);
-
-	/* A branch that is silent is not the head, but nor is it the one to try again. */
-	if (client->welcomed && parent->rank != 0) {
-		client->heard = now;
-		parents_failed(&client->parents);
-		on_ended(UPLINK_CLOSED, "it is silent", client);
-	} else {
+	if (client->welcomed)
+		leave_silent(client, now);
+	else
 		over(client, "the head at %s was not heard for %lld s%s%s",
 		     parents_head(&client->parents)->endpoint,
-		     (long long) (now - client->heard) / 1000,
+		     (long long) (now - client->spoken) / 1000,
 		     client->trouble.text[0] != '\0' ? ": " : "", client->trouble.text);
-	}
 }
 
 /* The timer is not moved with each message: it looks once per period. */
@@ -360,7 +370,7 @@ static int open_timers(struct control_client *client, struct reason *reason)
 	client->patience = loop_timer_create(client->loop, on_patience, client);
 	if (!client->silence || !client->retry || !client->patience)
 		return reason_set(reason, "out of memory");
-	client->heard = loop_now();
+	client->heard = client->spoken = loop_now();
 	silence_watch(client, client->heard);
 	return 0;
 }

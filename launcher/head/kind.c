@@ -30,6 +30,27 @@ static void on_gather(void *arg)
 		head_update(kind->head);
 }
 
+static void stop_waiting(struct kind *kind)
+{
+	kind->waits = false;
+	loop_timer_set(kind->deadline, -1);
+}
+
+void kind_wait(struct kind *kind)
+{
+	kind->waits = true;
+	loop_timer_set(kind->deadline, kind->recipe->ready_timeout_s * 1000);
+}
+
+/* One that is started again later, or whose node is back, has as much time as the first had. */
+static void update_deadline(struct kind *kind)
+{
+	if (barrier_settled(kind->barrier))
+		stop_waiting(kind);
+	else if (!kind->waits)
+		kind_wait(kind);
+}
+
 void kind_update(struct kind *kind)
 {
 	struct head *head = kind->head;
@@ -40,6 +61,7 @@ void kind_update(struct kind *kind)
 	if (kind->stopping || head->ending)
 		return;
 	kind->state = barrier_state(kind->barrier);
+	update_deadline(kind);
 	loop_timer_set(kind->gather, GATHER_MS);
 	if (kind->state == before)
 		return;
@@ -75,7 +97,7 @@ void kind_fail(struct kind *kind, const char *reason, const char *tail)
 		return;
 	kind->failed = true;
 	kind->open = false;
-	loop_timer_set(kind->deadline, -1);
+	stop_waiting(kind);
 	loop_timer_set(kind->step_again, -1);
 	head_say(kind->head, "%s workers: %s", kind->recipe->name, reason);
 	kind_log_tail(kind, tail);
@@ -91,9 +113,8 @@ static void on_deadline(void *arg)
 {
 	struct kind *kind = arg;
 
+	kind->waits = false;
 	barrier_deadline(kind->barrier);
-	if (barrier_state(kind->barrier) == BARRIER_READY)
-		return;
 	head_log(kind->head, LOG_WARNING, "%s: not all workers are there after %ld s",
 		 kind->recipe->name, kind->recipe->ready_timeout_s);
 	kind_ask_tails(kind);
@@ -127,7 +148,7 @@ int kind_resize(struct kind *kind, unsigned count, struct reason *reason)
 	kind->count = count;
 	kind->resized = true;
 	kind->begun = session_now();
-	loop_timer_set(kind->deadline, kind->recipe->ready_timeout_s * 1000);
+	kind_wait(kind);
 	if (kind->controller)
 		controller_expect(kind->controller, barrier_expected(kind->barrier));
 	kind_tell_count(kind);
@@ -148,7 +169,7 @@ void kind_stop(struct kind *kind, int64_t grace_ms)
 	kind->stopping = true;
 	prepare_destroy(kind->prepare);
 	kind->prepare = NULL;
-	loop_timer_set(kind->deadline, -1);
+	stop_waiting(kind);
 	loop_timer_set(kind->gather, -1);
 	loop_timer_set(kind->retry, -1);
 	loop_timer_set(kind->step_again, -1);

@@ -56,6 +56,7 @@ struct kind {
 	struct loop_timer *step_again; /* until the step is started again */
 	double begun;		       /* as session_now() */
 	unsigned exits_logged;
+	bool waits;   /* the deadline is set, for those that are on their way */
 	bool open;    /* workers may start: nodes are told so */
 	bool pausing; /* the controller starts again, and workers of the old one end */
 	bool resized; /* count is not what nodes would take by themselves, or 0 */
@@ -67,6 +68,9 @@ struct kind {
 struct kind *kind_create(struct head *head, const struct recipe *recipe, unsigned count,
 			 struct reason *reason);
 void kind_destroy(struct kind *kind); /* kills what is left; accepts NULL */
+
+/* Gives those that are on their way now all the time that the recipe allows. */
+void kind_wait(struct kind *kind);
 
 /* Something has changed: tells the record, and the head where the state is another. */
 void kind_update(struct kind *kind);

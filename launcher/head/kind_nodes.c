@@ -176,7 +176,9 @@ void kind_node_joined(struct kind *kind, size_t rank)
 	node->count_due = kind->resized || (kind->failed && node->told > 0);
 	node->told = 0;
 	node->shared = false;
+	(void) barrier_node_back(kind->barrier, rank);
 	tell_or_retry(kind, rank);
+	kind_update(kind);
 }
 
 void kind_node_lost(struct kind *kind, size_t rank, const char *reason)

@@ -75,6 +75,7 @@ static void on_again(const char *reason, const char *tail, void *arg)
 	kind->pausing = kind->open;
 	kind->open = false;
 	barrier_begin_again(kind->barrier);
+	kind_wait(kind);
 	if (kind->pausing)
 		kind_untell(kind);
 	kind_update(kind);
@@ -193,7 +194,7 @@ void kind_begin(struct kind *kind)
 	struct reason reason;
 
 	kind->begun = session_now();
-	loop_timer_set(kind->deadline, kind->recipe->ready_timeout_s * 1000);
+	kind_wait(kind);
 	kind->variables_options = (struct variables_options){
 		.agent = head->agent,
 		.runtime = &head->runtime,

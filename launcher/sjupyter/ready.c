@@ -19,11 +19,11 @@ struct view {
 	int64_t begun; /* loop_now() */
 };
 
-/* Whether something is within its deadline still. */
+/* Whether something is on its way still, within its deadline. */
 static bool is_coming(const struct session *session)
 {
 	for (size_t i = 0; i < session->workers_count; i++)
-		if (!strcmp(session->workers[i].state, "starting"))
+		if (!session->workers[i].settled)
 			return true;
 	for (size_t i = 0; i < session->node_count; i++)
 		if (!strcmp(session->nodes[i].state, "expected"))

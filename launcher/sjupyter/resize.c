@@ -101,8 +101,7 @@ static int verdict(const struct session *session, void *arg)
 		const struct session_workers *workers =
 			session_workers_find(session, resize->workers.kind);
 
-		if (!workers || workers->expected != resize->expected ||
-		    !strcmp(workers->state, "starting"))
+		if (!workers || workers->expected != resize->expected || !workers->settled)
 			return 0;
 		if (!strcmp(workers->state, "degraded") || !strcmp(workers->state, "failed"))
 			verdict = -1;

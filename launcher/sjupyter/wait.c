@@ -78,9 +78,12 @@ static int judge(const struct wait *wait, enum follow_end end, const struct sess
 	case FOLLOW_NO_RECORD:
 		return say_none(wait);
 	case FOLLOW_TIMEOUT:
-		output_error("the session of job %s is %s after %s", wait->job_id,
-			     session ? session_state_name(session->state) : "not there",
-			     output_span((double) wait->deadline_ms / 1000, span));
+		fprintf(stderr, "sjupyter: the session of job %s is %s after %s", wait->job_id,
+			session ? session_state_name(session->state) : "not there",
+			output_span((double) wait->deadline_ms / 1000, span));
+		fputs(session && session->reason ? ": " : "\n", stderr);
+		if (session && session->reason)
+			output_note(session->reason);
 		return COMMAND_FAILED;
 	case FOLLOW_STOPPED:
 		if (!wait->is_started)

@@ -12,10 +12,28 @@ static unsigned node_ready(const struct barrier_node *node)
 	return node->state == NODE_LOST || node->state == NODE_FAILED ? 0 : node->joined;
 }
 
+/* And what may still come of them. */
+static unsigned node_coming(const struct barrier_node *node)
+{
+	unsigned come = node->joined + node->gone;
+
+	/* One that is not heard yet may have more than it is thought to. */
+	return node->state == NODE_LOST || node->state == NODE_FAILED || come > node->count
+		       ? 0
+		       : node->count - come;
+}
+
+static bool is_coming(const struct barrier *barrier)
+{
+	return barrier->coming || barrier->states[NODE_UNHEARD];
+}
+
 static void latch(struct barrier *barrier)
 {
 	if (barrier_state(barrier) == BARRIER_READY)
 		barrier->was_ready = true;
+	if (!is_coming(barrier))
+		barrier->overdue = false;
 }
 
 /* Every change of a node goes between these two, so that the sums stay right. */
@@ -25,6 +43,7 @@ static void take_out(struct barrier *barrier, const struct barrier_node *node)
 	barrier->ready -= node_ready(node);
 	barrier->joined -= node->joined;
 	barrier->gone -= node->gone;
+	barrier->coming -= node_coming(node);
 	barrier->states[node->state]--;
 }
 
@@ -34,6 +53,7 @@ static void put_in(struct barrier *barrier, const struct barrier_node *node)
 	barrier->ready += node_ready(node);
 	barrier->joined += node->joined;
 	barrier->gone += node->gone;
+	barrier->coming += node_coming(node);
 	barrier->states[node->state]++;
 	latch(barrier);
 }
@@ -286,6 +306,15 @@ int barrier_node_lost(struct barrier *barrier, size_t at, const char *text)
 	return node_gone(barrier, at, NODE_LOST, text, NULL);
 }
 
+int barrier_node_back(struct barrier *barrier, size_t at)
+{
+	struct barrier_node *node = node_of(barrier, at);
+
+	if (!node)
+		return -1;
+	return node->state == NODE_LOST ? node_gone(barrier, at, NODE_UNHEARD, NULL, NULL) : 0;
+}
+
 void barrier_listening(struct barrier *barrier)
 {
 	barrier->listening = true;
@@ -294,6 +323,7 @@ void barrier_listening(struct barrier *barrier)
 void barrier_begin_again(struct barrier *barrier)
 {
 	barrier->listening = false;
+	barrier->overdue = false;
 	for (size_t i = 0; i < barrier->node_count; i++) {
 		struct barrier_node *node = &barrier->nodes[i];
 		take_out(barrier, node);
@@ -336,7 +366,7 @@ int barrier_resize(struct barrier *barrier, unsigned count)
 		node_count(&barrier->nodes[i], count);
 		put_in(barrier, &barrier->nodes[i]);
 	}
-	barrier->late = false;
+	barrier->late = barrier->overdue = false;
 	barrier->was_ready = false;
 	latch(barrier);
 	return 0;
@@ -345,6 +375,7 @@ int barrier_resize(struct barrier *barrier, unsigned count)
 void barrier_deadline(struct barrier *barrier)
 {
 	barrier->late = true;
+	barrier->overdue = is_coming(barrier);
 }
 
 enum barrier_state barrier_state(const struct barrier *barrier)
@@ -364,9 +395,7 @@ enum barrier_state barrier_state(const struct barrier *barrier)
 
 bool barrier_settled(const struct barrier *barrier)
 {
-	return barrier->failed || barrier->late ||
-	       (barrier_all_heard(barrier) &&
-		barrier->ready + barrier->gone >= barrier->expected);
+	return barrier->failed || barrier->overdue || !is_coming(barrier);
 }
 
 unsigned barrier_expected(const struct barrier *barrier)

@@ -49,6 +49,8 @@ int barrier_node_failed(struct barrier *barrier, size_t node, const char *text,
 			const char *tail);
 /* The node is not heard any more; until it says here again. */
 int barrier_node_lost(struct barrier *barrier, size_t node, const char *text);
+/* One that was lost is heard again, and will say here; nothing where it was not lost. */
+int barrier_node_back(struct barrier *barrier, size_t node);
 
 void barrier_listening(struct barrier *barrier); /* the controller does */
 /* The controller has died and is started again: nobody has joined the new one. */
@@ -57,15 +59,16 @@ void barrier_begin_again(struct barrier *barrier);
 int barrier_failed(struct barrier *barrier, const char *text);
 /* From now on so many on each node, 0 too; the time for it begins anew. */
 int barrier_resize(struct barrier *barrier, unsigned count);
-/* The time that a start may take is over. */
+/* The time that a start may take is over for all that are on their way; for those that set out
+ * once none is on its way any more it begins anew. */
 void barrier_deadline(struct barrier *barrier);
 
 enum barrier_state barrier_state(const struct barrier *barrier);
 unsigned barrier_expected(const struct barrier *barrier);
 unsigned barrier_ready(const struct barrier *barrier);
 bool barrier_all_heard(const struct barrier *barrier); /* each node is here, lost or failed */
-/* Whether nothing that is missing is on its way: each has come, has ended for good or is late.
- */
+/* Whether nothing that is missing is on its way: each has come, has ended for good, is on a node
+ * that is lost or has failed, or is late. */
 bool barrier_settled(const struct barrier *barrier);
 /* Whether any worker has joined that has not left. */
 bool barrier_any_joined(const struct barrier *barrier);

@@ -42,10 +42,11 @@ struct barrier {
 	struct barrier_node *nodes;
 	size_t node_count;
 	size_t states[NODE_STATES]; /* nodes in each */
-	unsigned expected, ready, joined, gone;
+	unsigned expected, ready, joined, gone, coming;
 	bool controlled, listening;
 	bool guessed;	/* no node has said how many it has */
 	bool late;	/* the time for the start is over */
+	bool overdue;	/* so is the time for those that are on their way now */
 	bool was_ready; /* since then every missing one is one too many */
 	bool failed;
 	char *text; /* why failed */

@@ -218,6 +218,7 @@ int barrier_tell(const struct barrier *barrier, const struct session_node *nodes
 	else if (state == BARRIER_DEGRADED)
 		tell_reason(barrier, nodes, &reason);
 	snprintf(workers->state, sizeof(workers->state), "%s", names[state]);
+	workers->settled = barrier_settled(barrier);
 	workers->expected = barrier->expected;
 	workers->ready = barrier->ready;
 	for (size_t i = 0; i < barrier->node_count; i++) {

@@ -10,6 +10,7 @@ managers, and by the REST and websocket interface of a Jupyter server.
     remote_kernel.py file PATH CODE         runs code in the kernel of a connection file
     remote_kernel.py console JOB            `sjupyter kernel JOB` on a terminal
     remote_kernel.py new URL NAME PATH      a session of a Jupyter server; prints its kernel's id
+    remote_kernel.py rename URL ID OLD NEW  renames its notebook
     remote_kernel.py exec URL ID CODE       prints what the code prints
     remote_kernel.py interrupt URL ID       a cell that sleeps is interrupted
     remote_kernel.py restart URL ID         restarts it
@@ -313,9 +314,20 @@ def interrupt(url: str, kernel: str) -> None:
 
 def new(url: str, name: str, path: str) -> None:
     """A notebook's session."""
-    answer = Server(url).call("POST", "/api/sessions", {"kernel": {"name": name}, "name": path, "path": path,
-                                                        "type": "notebook"})
+    answer = Server(url).call("POST", "/api/sessions", {"kernel": {"name": name}, "name": path.split("/")[-1],
+                                                        "path": path, "type": "notebook"})
     print(answer["kernel"]["id"])
+
+
+def rename(url: str, kernel: str, old: str, path: str) -> None:
+    """As JupyterLab does it: the file, then the session."""
+    server = Server(url)
+    server.call("PATCH", f"/api/contents/{old}", {"path": path})
+    for session in server.call("GET", "/api/sessions"):
+        if session["kernel"]["id"] == kernel:
+            server.call("PATCH", f"/api/sessions/{session['id']}", {"path": path, "name": path.split("/")[-1]})
+            return
+    raise RuntimeError(f"no session has the kernel {kernel}")
 
 
 def main() -> int:
@@ -323,6 +335,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     actions = {"life": lambda name: asyncio.run(life(name)), "suite": suite, "hold": hold, "file": file, "console": console,
                "many": lambda name, count: asyncio.run(many(name, count)), "new": new,
+               "rename": rename,
                "exec": exec_code, "interrupt": interrupt,
                "restart": lambda url, kernel: Server(url).call("POST", f"/api/kernels/{kernel}/restart"),
                "delete": lambda url, kernel: Server(url).call("DELETE", f"/api/kernels/{kernel}")}

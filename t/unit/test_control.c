@@ -312,6 +312,25 @@ static void test_stopped(void)
 	head_close();
 }
 
+/* The head is silent to an agent that has stood still for so long: it lives all the same. */
+static void test_stopped_long(void)
+{
+	struct process process;
+
+	head_open(100, 1000);
+	process_open(&process, 1, 1000, 0, geteuid(), NULL);
+	wait_for(head.joined[1], SOON);
+	kill(process.pid, SIGSTOP);
+	wait_for(head.lost[1], SOON);
+	is_int(head.lost[1], 1, "an agent that stands still is lost");
+	kill(process.pid, SIGCONT);
+	wait_for(head.joined[1] == 2 || process_said(&process, "lost"), SOON);
+	is_int(head.joined[1], 2, "and takes the head for lost no sooner than it has tried");
+	ok(!process_said(&process, "lost"), "so that it lives on");
+	process_close(&process);
+	head_close();
+}
+
 /* Both sides stand still, as under scontrol suspend: nobody is lost for it. */
 static void test_suspended(void)
 {
@@ -519,6 +538,7 @@ int main(int argc, char **argv)
 	test_last_words();
 	test_killed();
 	test_stopped();
+	test_stopped_long();
 	test_suspended();
 	test_dropped();
 	test_rank_taken();

@@ -21,6 +21,9 @@ struct record {
 	unsigned expected, ready;
 };
 
+/* The state of a kind that is degraded, while some of those that are missing are on their way. */
+#define MENDING "mending"
+
 static struct session *make(const struct record *record)
 {
 	struct session *session = session_create();
@@ -41,14 +44,20 @@ static struct session *make(const struct record *record)
 	strcpy(session->nodes[1].state, record->node);
 	if (record->dask != NULL) {
 		struct session_workers *workers = session_workers_add(session, "dask");
-		strcpy(workers->state, record->dask);
-		session_set(&workers->reason,
-			    strcmp(record->dask, "degraded") == 0 ? "one is missing" : NULL);
+		bool coming = strcmp(record->dask, MENDING) == 0;
+		strcpy(workers->state, coming ? "degraded" : record->dask);
+		session_set(&workers->reason, strcmp(workers->state, "degraded") == 0
+						      ? "one is missing"
+						      : NULL);
 		workers->expected = record->expected;
 		workers->ready = record->ready;
+		workers->settled = strcmp(record->dask, "starting") != 0 && !coming;
 	}
-	if (record->own != NULL)
-		strcpy(session_workers_add(session, "own")->state, record->own);
+	if (record->own != NULL) {
+		struct session_workers *workers = session_workers_add(session, "own");
+		strcpy(workers->state, record->own);
+		workers->settled = strcmp(record->own, "starting") != 0;
+	}
 	return session;
 }
 
@@ -72,6 +81,9 @@ static void test_verdict(void)
 	} cases[] = {
 		{{SESSION_STARTING, "up", "ready", NULL, 4, 4}, 0, "before the server answers"},
 		{{SESSION_SERVING, "up", "starting", NULL, 4, 0}, 0, "while workers come up"},
+		{{SESSION_DEGRADED, "up", MENDING, NULL, 4, 2},
+		 0,
+		 "while others come up than the one that has ended for good"},
 		{{SESSION_SERVING, "expected", NULL, NULL, 0, 0}, 0, "while nodes do"},
 		{{SESSION_READY, "up", "ready", "ready", 4, 4}, 1, "all there"},
 		{{SESSION_READY, "up", NULL, NULL, 0, 0}, 1, "all there without workers"},
@@ -157,6 +169,7 @@ static void test_wait(void)
 {
 	static const struct record coming[] = {
 		{SESSION_SERVING, "up", "starting", "starting", 4, 1},
+		{SESSION_DEGRADED, "up", MENDING, "ready", 4, 2},
 		{SESSION_DEGRADED, "up", "degraded", "starting", 4, 3},
 		{SESSION_DEGRADED, "up", "degraded", "ready", 4, 3},
 	};
@@ -176,14 +189,14 @@ static void test_wait(void)
 	is_int(run_command(&command_wait, "--ready", "20"), 0, "until all workers are there");
 	waitpid(child, NULL, 0);
 	put(&ready[0]);
-	child = play_head(coming, 3);
+	child = play_head(coming, sizeof(coming) / sizeof(coming[0]));
 	is_int(run_command(&command_wait, "--ready", "20"), 1, "until no more come");
 	waitpid(child, NULL, 0);
 	ok(said("is degraded: n2.1 is missing"), "and why is said");
 	put(&coming[1]);
 	is_int(run_command(&command_wait, "--ready", "--timeout=0:1", "20"), 1,
 	       "a degraded session of which more may come");
-	ok(said("is degraded after 1.00 s"), "is waited for");
+	ok(said("is degraded after 1.00 s: n2.1 is missing\n"), "is waited for");
 	put(&ended);
 	is_int(run_command(&command_wait, "--ready", "20"), 1, "what has ended is not ready");
 	is_int(run_command(&command_wait, "20"), 0, "but it has ended");
@@ -232,6 +245,10 @@ static void test_workers(void)
 		{SESSION_SERVING, "up", "starting", NULL, 6, 5},
 		{SESSION_DEGRADED, "up", "degraded", NULL, 6, 5},
 	};
+	static const struct record mended[] = {
+		{SESSION_DEGRADED, "up", MENDING, NULL, 6, 5},
+		{SESSION_READY, "up", "ready", NULL, 6, 6},
+	};
 	static const struct record none = {SESSION_READY, "up", NULL, NULL, 0, 0};
 	static const struct record ended = {SESSION_ENDED, "up", "ready", NULL, 4, 4};
 	pid_t child;
@@ -263,6 +280,11 @@ static void test_workers(void)
 	ok(said("dask is degraded: one is missing\n"), "with the reason");
 	ok(said("\"changed\": [") && said("\"expected\": 6") && said("\"workers\": ["),
 	   "and as JSON what was done and what is");
+	put(&before);
+	child = play_head(mended, 2);
+	is_int(run_command(&command_workers, "20", "dask=3", "--wait"), 0,
+	       "one that is started again is waited for");
+	waitpid(child, NULL, 0);
 	play("srun", "echo '{\"error\":\"mpi cannot change its number\"}'; exit 1");
 	is_int(run_command(&command_workers, "20", "dask=3"), 1, "what the head refuses");
 	ok(said("sjupyter: dask: mpi cannot change its number\n"), "is told in its words");

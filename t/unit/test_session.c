@@ -101,6 +101,7 @@ static void add_workers(struct session *session)
 	if (dask == NULL || mpi == NULL)
 		bail_out("session_workers_add");
 	strcpy(dask->state, "degraded");
+	dask->settled = true;
 	session_set(&dask->reason, "1 of 8 is missing");
 	dask->expected = 8;
 	dask->ready = 7;
@@ -175,6 +176,7 @@ static void same_workers(const struct session *read)
 		return;
 	}
 	is_str(dask->state, "degraded", "the state of a kind");
+	ok(dask->settled && !mpi->settled, "and whether more of it may come");
 	is_str(dask->reason, "1 of 8 is missing", "and why");
 	is_int(dask->expected, 8, "expected in all");
 	is_int(dask->ready, 7, "ready in all");
@@ -255,8 +257,8 @@ static void test_round_trip(int dir)
 	   "--json is the file");
 	ok(strstr(json, "\"serving\":") != NULL && strstr(json, "\"ready\":1") == NULL,
 	   "a phase that is not yet is left out");
-	ok(strstr(json, "\"workers\":[{\"kind\":\"dask\",\"state\":\"degraded\",\"reason\":\"1 "
-			"of 8 is "
+	ok(strstr(json, "\"workers\":[{\"kind\":\"dask\",\"state\":\"degraded\",\"settled\":"
+			"true,\"reason\":\"1 of 8 is "
 			"missing\",\"expected\":8,\"ready\":7,\"nodes\":[{\"name\":\"n1\","
 			"\"expected\":3,\"ready\":3},") != NULL,
 	   "workers have the documented form");
@@ -321,6 +323,17 @@ static void test_least(int dir)
 		   session->workers[0].missing_count == 1 &&
 		   session->workers[0].nodes[0].expected == 0,
 	   "workers may be told in few words");
+	ok(session != NULL && session->workers_count == 1 && session->workers[0].settled,
+	   "where nothing else is said, all that is not starting is settled");
+	session_destroy(session);
+	put(dir,
+	    "{\"version\":1,\"job_id\":\"7\",\"state\":\"degraded\",\"workers\":["
+	    "{\"kind\":\"a\",\"state\":\"starting\"},"
+	    "{\"kind\":\"b\",\"state\":\"degraded\",\"settled\":false}]}");
+	session = read_back(dir);
+	ok(session != NULL && session->workers_count == 2 && !session->workers[0].settled &&
+		   !session->workers[1].settled,
+	   "which is not what starts, nor what is said not to be");
 	session_destroy(session);
 }
 
@@ -432,6 +445,7 @@ static void test_fields(int dir)
 		"\"ready\"}]",
 		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\",\"expected\":67108864}]",
 		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\",\"reason\":null}]",
+		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\",\"settled\":null}]",
 		"\"kernels\":null",
 		"\"kernels\":[],\"kernels_port\":null",
 		"\"kernels\":[{\"number\":1,\"kernel\":\"a\",\"state\":\"hung\",\"more\":1}]",
@@ -579,6 +593,8 @@ static void test_fields(int dir)
 		"\"workers\":[{\"kind\":1,\"state\":\"ready\"}]",
 		"\"workers\":[{\"kind\":\"a\",\"state\":\"ready\"},{\"kind\":\"a\",\"state\":"
 		"\"ready\"}]",
+		READY("\"settled\":1"),
+		READY("\"settled\":\"true\""),
 		READY("\"expected\":-1"),
 		READY("\"expected\":67108865"),
 		READY("\"expected\":4294967297"),

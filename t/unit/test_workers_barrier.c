@@ -427,32 +427,91 @@ static void test_many(void)
 	barrier_destroy(barrier);
 }
 
+/* Whether more is to come, as it is and as the record has it. */
+static void is_settled(struct barrier *barrier, bool settled, const char *what)
+{
+	tell(barrier);
+	ok(barrier_settled(barrier) == settled && workers->settled == settled, "%s", what);
+}
+
 static void test_settled(void)
 {
 	struct barrier *barrier = make(2, 1, false);
 
-	ok(!barrier_settled(barrier), "not settled before a node is heard");
+	is_settled(barrier, false, "not settled before a node is heard");
 	barrier_here(barrier, 0, 1);
 	barrier_here(barrier, 1, 1);
-	ok(!barrier_settled(barrier), "nor before a worker has come");
+	is_settled(barrier, false, "nor before a worker has come");
 	barrier_exited(barrier, 1, 0, true, "it ended", NULL);
-	ok(!barrier_settled(barrier), "nor while one is started again");
+	is_settled(barrier, false, "nor while one is started again");
 	barrier_exited(barrier, 1, 0, false, "it ended", NULL);
 	is_now(barrier, "degraded", 2, 0, 2, "one has ended for good");
-	ok(!barrier_settled(barrier), "which says nothing of the other");
+	is_settled(barrier, false, "which says nothing of the other");
 	barrier_started(barrier, 0, 0);
 	barrier_joined(barrier, 0, 0);
 	is_now(barrier, "degraded", 2, 1, 1, "which comes");
-	ok(barrier_settled(barrier), "and that is all that will");
+	is_settled(barrier, true, "and that is all that will");
 	barrier_destroy(barrier);
 	barrier = make(1, 1, true);
 	barrier_here(barrier, 0, 1);
 	barrier_deadline(barrier);
-	ok(barrier_settled(barrier), "the deadline settles it");
+	is_settled(barrier, true, "the deadline settles it");
+	barrier_begin_again(barrier);
+	is_settled(barrier, false, "not so for a controller that comes again");
 	barrier_destroy(barrier);
 	barrier = make(1, 1, true);
 	barrier_failed(barrier, "the controller ended");
-	ok(barrier_settled(barrier), "so does a controller that is gone for good");
+	is_settled(barrier, true, "so does a controller that is gone for good");
+	barrier_destroy(barrier);
+}
+
+/* The time that the first start had says nothing of one that comes again later. */
+static void test_settled_again(void)
+{
+	struct barrier *barrier = make(2, 2, true);
+
+	all_join(barrier, 2, 2);
+	is_settled(barrier, true, "all are there");
+	barrier_deadline(barrier);
+	barrier_exited(barrier, 1, 0, true, "it ended", NULL);
+	is_now(barrier, "degraded", 4, 3, 1, "one is missing after the deadline");
+	is_settled(barrier, false, "which is started again");
+	barrier_deadline(barrier);
+	is_settled(barrier, true, "in its own time");
+	barrier_joined(barrier, 1, 0);
+	barrier_left(barrier, 0, 1);
+	is_settled(barrier, false, "and the next one has the same");
+	barrier_deadline(barrier);
+	is_now(barrier, "degraded", 4, 3, 1, "one has left");
+	barrier_resize(barrier, 3);
+	is_settled(barrier, false, "more are to come");
+	barrier_destroy(barrier);
+}
+
+static void test_settled_nodes(void)
+{
+	struct barrier *barrier = make(3, 1, false);
+
+	all_join(barrier, 1, 1);
+	barrier_here(barrier, 1, 1);
+	barrier_node_failed(barrier, 1, "no such program", NULL);
+	is_settled(barrier, false, "a node has not answered yet");
+	barrier_node_lost(barrier, 2, "it has not joined");
+	is_now(barrier, "degraded", 3, 1, 2, "one node has failed, one is lost");
+	is_settled(barrier, true, "and nobody comes from there");
+	is_int(barrier_node_back(barrier, 2), 0, "the lost node is back");
+	is_settled(barrier, false, "and has a word to say");
+	ok(!barrier_all_heard(barrier), "which is waited for");
+	is_now(barrier, "degraded", 3, 1, 2, "but has nobody yet");
+	is_missing(1, "n3", 0, "its node has not answered", NULL);
+	is_int(barrier_here(barrier, 2, 1), 0, "it says so");
+	is_settled(barrier, false, "its worker is started");
+	barrier_joined(barrier, 2, 0);
+	is_now(barrier, "degraded", 3, 2, 1, "and has joined");
+	is_settled(barrier, true, "which is all that will come");
+	is_int(barrier_node_back(barrier, 2), 0, "a node that was there all the time");
+	is_settled(barrier, true, "has nothing new to say");
+	fails_with(barrier_node_back(barrier, 3), EINVAL, "no such node is back");
 	barrier_destroy(barrier);
 }
 
@@ -469,6 +528,8 @@ int main(void)
 	test_resize();
 	test_many();
 	test_settled();
+	test_settled_again();
+	test_settled_nodes();
 	session_destroy(session);
 	return done_testing();
 }

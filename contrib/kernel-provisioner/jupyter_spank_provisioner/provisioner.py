@@ -23,6 +23,7 @@ from .waiting import Waiting
 
 WAIT_SECONDS = 0.2  # between two looks at whether it has ended
 END_SECONDS = 10  # for a session that was told to end, before its job is cancelled
+NOTE_SECONDS = 10  # between two looks at whether the notebook was renamed or saved
 LOST = 1  # the exit code of a kernel that nobody has told to end
 
 
@@ -44,6 +45,8 @@ class SpankProvisioner(KernelProvisionerBase):
         self._number = None  # of the kernel in its session; None: the first
         self._proxy = None
         self._note = None  # of the job, for a Jupyter after this one; or None
+        self._noted = 0.0  # when that was last brought up to date, of time.monotonic()
+        self._environment = {}  # jupyter_client's, in which a rename of the notebook is told
         self._restarting = False  # told so, and its next launch is in the same job
         self._asked = False  # a person wants it to end, or to be started again
         self._ending = False  # its session was told to end
@@ -58,6 +61,7 @@ class SpankProvisioner(KernelProvisionerBase):
         return self._job is not None
 
     async def pre_launch(self, **kwargs):
+        self._environment = kwargs.get("env") or {}
         kwargs = await super().pre_launch(**kwargs)
         kwargs["cmd"] = []  # its kernelspec on the nodes has its command
         return kwargs
@@ -84,6 +88,7 @@ class SpankProvisioner(KernelProvisionerBase):
             return 0
         if self._exit is None and self._proxy is not None and not self._proxy.alive():
             self._exit = LOST
+        await self._update_note()
         return self._exit
 
     async def wait(self):
@@ -200,6 +205,14 @@ class SpankProvisioner(KernelProvisionerBase):
         if self._note:
             self._note.write(job.job_id)
         return job
+
+    async def _update_note(self):
+        """jupyter_server tells by KernelManager.update_env() what the notebook's path is now."""
+        note, notebook = self._note, self._environment.get("JPY_SESSION_NAME")
+        if note is None or not notebook or time.monotonic() - self._noted < NOTE_SECONDS:
+            return
+        self._noted = time.monotonic()
+        await self._thread(note.refresh, notebook)
 
     def _forget(self):
         """Nobody is to find the job again."""

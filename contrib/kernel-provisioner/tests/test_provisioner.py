@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 from jupyter_client.ioloop import AsyncIOLoopKernelManager
 from jupyter_client.kernelspec import KernelSpec
@@ -277,13 +278,93 @@ class Notebooks(World):
             await self.start("/a.ipynb")
         self.assertEqual(os.listdir(os.path.join(state_directory(), "notebooks")), [])
 
+    def notebook(self, name, ids=("a", "b")):
+        path = os.path.join(self.dir, name)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"cells": [{"cell_type": "code", "id": one} for one in ids]}, file)
+        return path
+
+    async def other_job(self, path, of="1"):
+        """Starts the notebook's kernel, which is not this job, and ends it."""
+        other = await self.start(path)
+        self.assertNotEqual(other.provisioner._job.job_id, of)
+        await other.shutdown_kernel()
+
+    async def test_renamed_while_away(self):
+        old, new = self.notebook("old.ipynb"), os.path.join(self.dir, "new.ipynb")
+        self.killed(await self.start(old))
+        shutil.copy(old, new)
+        await self.other_job(new)  # a copy
+        os.unlink(new)
+        os.link(old, new)
+        await self.other_job(new)  # another name
+        os.unlink(old)
+        second = await self.start(new)
+        self.assertEqual(second.provisioner._job.job_id, "1")
+        self.assertEqual(len(os.listdir(os.path.join(state_directory(), "notebooks"))), 1)
+        await self.other_job(self.notebook("old.ipynb"))
+        await second.shutdown_kernel()
+        self.assertEqual(os.listdir(os.path.join(state_directory(), "notebooks")), [])
+
+    async def test_inode_of_another(self):
+        """The file was deleted, and a new one has its inode."""
+        old, new = self.notebook("old.ipynb"), os.path.join(self.dir, "new.ipynb")
+        self.killed(await self.start(old))
+        os.rename(old, new)
+        for ids in ((), ("c",), (1, None, "")):
+            self.notebook("new.ipynb", ids)
+            await self.other_job(new)
+        for text in ("", "[]", '{"cells": [1]}', '{"cells": 1}', "[" * 100000):
+            with open(new, "w", encoding="utf-8") as file:
+                file.write(text)
+            await self.other_job(new)
+        self.notebook("new.ipynb", ("c", "b"))
+        second = await self.start(new)
+        self.assertEqual(second.provisioner._job.job_id, "1")
+        await second.shutdown_kernel()
+
+    async def test_renamed_and_saved_before(self):
+        """While the first Jupyter ran, as jupyter_server tells it."""
+        old, new = self.notebook("old.ipynb", ()), os.path.join(self.dir, "new.ipynb")
+        first = await self.start(old)
+        with unittest.mock.patch("jupyter_spank_provisioner.provisioner.NOTE_SECONDS", 0):
+            os.rename(old, new)
+            first.update_env(env={"JPY_SESSION_NAME": new})
+            self.assertTrue(await first.is_alive())
+            await self.other_job(old)
+            self.notebook("new.ipynb", ("c",))
+            self.assertTrue(await first.is_alive())
+        self.killed(first)
+        newest = os.path.join(self.dir, "newest.ipynb")
+        os.rename(new, newest)
+        second = await self.start(newest)
+        self.assertEqual(second.provisioner._job.job_id, "1")
+        await second.shutdown_kernel()
+        self.assertEqual(os.listdir(os.path.join(state_directory(), "notebooks")), [])
+
+    async def test_renamed_in_a_jupyter_that_runs(self):
+        old, new = self.notebook("old.ipynb"), os.path.join(self.dir, "new.ipynb")
+        first = await self.start(old)
+        os.rename(old, new)
+        await self.other_job(new)  # before it was told
+        await first.shutdown_kernel()
+        self.assertEqual(os.listdir(os.path.join(state_directory(), "notebooks")), [])
+
     def test_notes(self):
         """What others may have written."""
-        for text in ("", "{}", "[]", "null", '{"job_id": "1; rm"}', '{"job_id": null}', "\xff" * 5000):
-            note = NotebookJob.take("/n.ipynb", "k")
+        path = self.notebook("n.ipynb")
+        for text in ("", "{}", "[]", "null", '{"job_id": "1; rm"}', '{"job_id": null}', "\xff" * 5000,
+                     "[" * 5000, '{"notebook": 1, "inode": [], "cells": {}}',
+                     '{"notebook": "\\u0000", "inode": %d, "cells": [[], "a"]}' % os.stat(path).st_ino):
+            note = NotebookJob.take(path, "k")
             os.pwrite(note._fd, text.encode("latin-1"), 0)
             self.assertIsNone(note.job())
+            other = NotebookJob.take(path + "2", "k")
+            self.assertIsNone(other.job())
+            other.remove()
             note.remove()
+            note.refresh(path)
+        self.assertEqual(os.listdir(os.path.join(state_directory(), "notebooks")), [])
 
 
 class Events:
