@@ -68,6 +68,7 @@ void recipe_clear(struct recipe *recipe)
 	free(recipe->ready);
 	free(recipe->guarded);
 	free(recipe->jupyter_api);
+	free(recipe->save);
 	free(recipe->url);
 	free(recipe->hint);
 	free(recipe->preload);

@@ -57,6 +57,7 @@ struct recipe {
 	char *ready;   /* path of the HTTP probe, "/api"; "/" where the recipe says nothing */
 	char *guarded; /* path that is refused without the token, which is checked; or NULL */
 	char *jupyter_api; /* path of Jupyter's REST API, which knows what is idle; or NULL */
+	char *save;	   /* path at which the server has saved what is open in browsers; or NULL */
 	bool hub; /* a single-user server of JupyterHub: it needs the hub's environment, and all
 		   * of these paths are below the hub's */
 	char *url;	      /* path people open, "/lab"; "/" where the recipe says nothing */
@@ -119,7 +120,7 @@ const char *recipe_keys(enum recipe_section section, char *text);
  * RECIPE_KEYS_ONCE on it is that of "env.*" and "prepend.*", which come many times with one
  * number.
  */
-enum { RECIPE_KEYS = 24, RECIPE_KEYS_ONCE = 22 };
+enum { RECIPE_KEYS = 25, RECIPE_KEYS_ONCE = 23 };
 int recipe_key(enum recipe_section section, const char *key);
 
 /*

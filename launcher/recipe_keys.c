@@ -45,6 +45,7 @@ static const struct {
 	{"ready", APP, '\n', TEXT, AT(ready), recipe_set_probe},
 	{"guarded", APP, '\n', TEXT, AT(guarded), recipe_set_probe},
 	{"jupyter_api", APP, '\n', TEXT, AT(jupyter_api), recipe_set_probe},
+	{"save", APP, '\n', TEXT, AT(save), recipe_set_probe},
 	{"hub", APP, '\n', FLAG, AT(hub), recipe_set_hub},
 	{"url", APP, '\n', TEXT, AT(url), recipe_set_url},
 	{"hint", BOTH, ' ', TEXT, AT(hint), recipe_set_text},

@@ -37,6 +37,8 @@ static void on_warn(time_t end, void *arg)
 	strftime(when, sizeof(when), "%H:%M:%S", localtime_r(&end, &local));
 	head_say(head, "the job ends in %s, at %s: save your work",
 		 text_from_seconds(seconds > 0 ? seconds : 0, left, sizeof(left)), when);
+	if (!head->ending)
+		head_documents_warn(head, end);
 }
 
 /* Not before the server answers: squeue would take its processor time. */
@@ -124,6 +126,8 @@ void head_app_serving(void *arg)
 {
 	struct head *head = arg;
 
+	if (head->ending)
+		return;
 	head->serving = true;
 	if (head->relay)
 		relay_backend(head->relay, true);
@@ -141,6 +145,9 @@ void head_app_restarting(const char *reason, void *arg)
 	struct session *session = record_session(head->record);
 
 	head->serving = false;
+	/* It has died while pages saved, whose answer is waited for no more. */
+	if (head->ending)
+		return;
 	if (head->relay)
 		relay_backend(head->relay, false);
 	session->server_restarts = head->kernel_app ? kernel_app_restarts(head->kernel_app)

@@ -80,10 +80,12 @@ static int send_request(int fd, const struct ask_options *options)
 
 	if (file_read(AT_FDCWD, options->token_file, ASK_TOKEN_MAX, &token, NULL) < 0)
 		return -1;
-	int size = snprintf(
-		request, sizeof(request),
-		"GET %s HTTP/1.0\r\nHost: localhost\r\nAuthorization: token %s\r\n\r\n",
-		options->path, token);
+	const char *body = options->body;
+	int size = snprintf(request, sizeof(request),
+			    "%s %s HTTP/1.0\r\nHost: localhost\r\nAuthorization: token %s\r\n"
+			    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+			    body ? "POST" : "GET", options->path, token, body ? strlen(body) : 0,
+			    body ? body : "");
 	if (size < 0 || (size_t) size >= sizeof(request))
 		errno = EMSGSIZE;
 	else if (send(fd, request, (size_t) size, MSG_NOSIGNAL) == size)
@@ -114,7 +116,8 @@ struct ask *ask_start(struct loop *loop, const struct ask_options *options,
 	    !(ask->watch = loop_fd_add(loop, ask->fd, EPOLLIN, on_answer, ask)) ||
 	    !(ask->deadline = loop_timer_create(loop, on_deadline, ask)))
 		goto error;
-	loop_timer_set(ask->deadline, ASK_DEADLINE_MS);
+	loop_timer_set(ask->deadline,
+		       options->deadline_ms ? options->deadline_ms : ASK_DEADLINE_MS);
 	return ask;
 error:
 	ask_destroy(ask);

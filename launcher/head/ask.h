@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One authenticated GET to the server on its unix socket, for what the probe cannot tell.  In
- * the head's event loop, as the user.
+ * One authenticated GET or POST to the server on its unix socket, for what the probe cannot
+ * tell.  In the head's event loop, as the user.
  */
 #ifndef HEAD_ASK_H
 #define HEAD_ASK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "launcher/loop.h"
 
@@ -21,7 +22,9 @@ struct ask;
 struct ask_options {
 	const char *socket_path;
 	const char *token_file;
-	const char *path; /* begins with "/" */
+	const char *path;    /* begins with "/" */
+	const char *body;    /* JSON, POSTed; NULL: a GET */
+	int64_t deadline_ms; /* 0: ASK_DEADLINE_MS */
 };
 
 /* Once: the body of an answer with status 200, NUL-terminated and the ask's, or NULL. The ask

@@ -87,6 +87,8 @@ void head_workers_gone(struct head *head)
  * then we. */
 void head_end_members(struct head *head)
 {
+	save_destroy(head->save);
+	head->save = NULL;
 	server_destroy(head->server);
 	head->server = NULL;
 	kernel_host_end(head);
@@ -100,12 +102,10 @@ void head_end_members(struct head *head)
 	finish_when_gone(head);
 }
 
-void head_begin_end(struct head *head, enum session_state final_state, const char *reason)
+static void begin_end(struct head *head, enum session_state final_state, const char *reason)
 {
 	struct session *session = record_session(head->record);
 
-	if (head->ending)
-		return;
 	head->ending = true;
 	head->final_state = final_state;
 	head->status = final_state == SESSION_FAILED;
@@ -114,8 +114,6 @@ void head_begin_end(struct head *head, enum session_state final_state, const cha
 	record_phase(head->record, PHASE_DRAINING);
 	record_write(head->record);
 	head_hub_status(head);
-	if (head->relay)
-		relay_backend(head->relay, false);
 	if (final_state == SESSION_FAILED)
 		head_say(head, "the session failed: %s (sjupyter log %s shows more)", reason,
 			 head->agent->job_id);
@@ -123,10 +121,36 @@ void head_begin_end(struct head *head, enum session_state final_state, const cha
 		head_log(head, LOG_INFO, "ending: %s", reason);
 }
 
+static void close_relay(struct head *head)
+{
+	if (head->relay)
+		relay_backend(head->relay, false);
+}
+
+void head_begin_end(struct head *head, enum session_state final_state, const char *reason)
+{
+	if (head->ending)
+		return;
+	begin_end(head, final_state, reason);
+	close_relay(head);
+}
+
 void head_fail(struct head *head, const char *reason)
 {
 	head_begin_end(head, SESSION_FAILED, reason);
 	head_end_members(head);
+}
+
+void head_end_app(struct head *head)
+{
+	close_relay(head);
+	if (head->server) {
+		kernel_host_stop(head, SERVER_GRACE_MS);
+		server_stop(head->server, SERVER_GRACE_MS);
+	} else if (!kernel_app_stop(head->kernel_app, SERVER_GRACE_MS) &&
+		   !run_app_stop(head->run_app, SERVER_GRACE_MS)) {
+		head_end_members(head);
+	}
 }
 
 void head_end_in_order(struct head *head, const char *reason)
@@ -136,18 +160,14 @@ void head_end_in_order(struct head *head, const char *reason)
 	if (head->ending)
 		return;
 	if (run_app_interrupted(head->run_app, reason, &interrupted))
-		head_begin_end(head, SESSION_FAILED, interrupted.text);
+		begin_end(head, SESSION_FAILED, interrupted.text);
 	else
-		head_begin_end(head, SESSION_ENDED, reason);
+		begin_end(head, SESSION_ENDED, reason);
 	init_file_destroy(head->init);
 	head->init = NULL;
-	if (head->server) {
-		kernel_host_stop(head, SERVER_GRACE_MS);
-		server_stop(head->server, SERVER_GRACE_MS);
-	} else if (!kernel_app_stop(head->kernel_app, SERVER_GRACE_MS) &&
-		   !run_app_stop(head->run_app, SERVER_GRACE_MS)) {
-		head_end_members(head);
-	}
+	/* Until then the pages reach the server through the relay. */
+	if (!head_documents_end(head))
+		head_end_app(head);
 }
 
 static void on_signal(int signo, void *arg)
@@ -175,6 +195,7 @@ static void destroy(struct head *head)
 	relay_destroy(head->relay);
 	job_end_destroy(head->job_end);
 	idle_destroy(head->idle);
+	save_destroy(head->save);
 	loop_timer_destroy(head->nodes_deadline);
 	loop_timer_destroy(head->end_timer);
 	record_destroy(head->record);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the head's files share: head.c (the end), state.c (the session's states), nodes.c (the
- * agents of the job's nodes), workers.c and kind*.c (their workers) and words.c (what the user
- * is told).  In the agent of rank 0, as the user.
+ * agents of the job's nodes), workers.c and kind*.c (their workers), documents.c (what is open
+ * in browsers) and words.c (what the user is told).  In the agent of rank 0, as the user.
  */
 #ifndef HEAD_HEAD_H
 #define HEAD_HEAD_H
@@ -19,6 +19,7 @@
 #include "launcher/head/job_end.h"
 #include "launcher/head/record.h"
 #include "launcher/head/relay.h"
+#include "launcher/head/save.h"
 #include "launcher/head/server.h"
 #include "launcher/session_log.h"
 
@@ -58,6 +59,7 @@ struct head {
 	struct server *server;
 	struct job_end *job_end;
 	struct idle *idle;
+	struct save *save; /* while the server is asked for one */
 	struct loop_timer *nodes_deadline;
 	struct loop_timer *end_timer; /* of members, once the server has ended */
 	size_t nodes_up, nodes_lost;
@@ -101,12 +103,22 @@ void head_app_ended(bool in_order, const char *reason, void *arg);
 void head_begin_end(struct head *head, enum session_state final_state, const char *reason);
 /* head.c: the server has ended: the members may go, then we. */
 void head_end_members(struct head *head);
-/* head.c: the server is told to end, then the members, then we. */
+/* head.c: what is open in browsers is saved, the server is told to end, then the members, then
+ * we. */
 void head_end_in_order(struct head *head, const char *reason);
+/* head.c: the part of that behind the saving. */
+void head_end_app(struct head *head);
 /* head.c: both of these at once, with the state failed. */
 void head_fail(struct head *head, const char *reason);
 /* head.c: the members had their time. */
 void head_finish_timer(void *head);
+
+/* documents.c */
+/* The job ends then: what is unsaved is saved, and its user told. */
+void head_documents_warn(struct head *head, time_t end);
+/* The session ends: true when head_end_app() is called as soon as all is saved, or a few
+ * seconds later. */
+bool head_documents_end(struct head *head);
 
 /* state.c: nodes or workers have come or gone, so the session's state may be another. */
 void head_update(struct head *head);

@@ -194,7 +194,7 @@ static void test_expand(void)
 
 static const char app_keys[] =
 	"not allowed here: give title, command, path, ready, guarded, "
-	"jupyter_api, hub, url, hint, ready_timeout, env.NAME, prepend.NAME";
+	"jupyter_api, save, hub, url, hint, ready_timeout, env.NAME, prepend.NAME";
 
 static void is_refused_in(struct recipe recipe, const char *key, const char *value,
 			  const char *expected)
@@ -260,6 +260,7 @@ static void test_set(void)
 	is_refused("guarded", "api", ready);
 	is_refused("guarded", "/a b", ready);
 	is_refused("jupyter_api", "api", ready);
+	is_refused("save", "api", ready);
 	is_refused("hub", "true", "not allowed here: give no or yes");
 	is_refused("url", "lab", url);
 	is_refused("url", "/lab?token=x", url);
@@ -369,6 +370,7 @@ static void test_set_workers(void)
 		{"command", "x", keys},
 		{"url", "/", keys},
 		{"jupyter_api", "/", keys},
+		{"save", "/", keys},
 	};
 	static const struct {
 		const char *key, *value;

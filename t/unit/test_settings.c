@@ -220,7 +220,7 @@ static void test_form(void)
 	is_wrong("[app x]\ncmd = x\n",
 		 "/site.conf:2: [app x] cmd: not known: give one of "
 		 "title, command, path, ready, "
-		 "guarded, jupyter_api, hub, url, hint, ready_timeout, env.NAME, prepend.NAME");
+		 "guarded, jupyter_api, save, hub, url, hint, ready_timeout, env.NAME, prepend.NAME");
 	is_wrong("[site]\nlog = info\n\nlog = debug\n",
 		 "/site.conf:4: [site] log: given on line 2 already: give it once");
 	is_wrong("[app x]\nurl = /\nurl = /\n",

@@ -207,7 +207,7 @@ static void test_workers_wrong(void)
 		 "prepend.NAME");
 	is_wrong("[app x]\ncommand = x\nworker = x\n",
 		 "/site.conf:3: [app x] worker: not known: give one of title, command, path, "
-		 "ready, guarded, jupyter_api, hub, url, hint, ready_timeout, env.NAME, "
+		 "ready, guarded, jupyter_api, save, hub, url, hint, ready_timeout, env.NAME, "
 		 "prepend.NAME");
 	is_wrong("[workers x]\nworker = a\nworker = b\n",
 		 "/site.conf:3: [workers x] worker: given on line 2 already: give it once");
