@@ -9,16 +9,14 @@
 #include "common/fd.h"
 #include "scratch.h"
 
-/* Its second argument says what it does; SIGUSR1 makes it crash, SIGUSR2 end in order. */
+/* Its second argument says what it does; SIGUSR1 makes it crash, SIGUSR2 end in order.  It waits
+ * for these: a handler of Python's that is due when accept() begins runs when that ends. */
 static const char program[] =
 	"#!/usr/bin/python3 -IS\n"
-	"import os, signal, socket, sys\n"
+	"import os, signal, socket, sys, threading\n"
 	"path, mode = sys.argv[1:]\n"
-	"def die(signo, frame):\n"
-	"    print('last words', flush=True)\n"
-	"    os._exit(3)\n"
-	"signal.signal(signal.SIGUSR1, die)\n"
-	"signal.signal(signal.SIGUSR2, lambda signo, frame: os._exit(0))\n"
+	"ends = {signal.SIGUSR1, signal.SIGUSR2}\n"
+	"signal.pthread_sigmask(signal.SIG_BLOCK, ends)\n"
 	"if mode == 'deaf':\n"
 	"    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 	"with open(path + '.pid', 'w') as file:\n"
@@ -26,18 +24,22 @@ static const char program[] =
 	"listener = socket.socket(socket.AF_UNIX)\n"
 	"listener.bind(path)\n"
 	"listener.listen(8)\n"
-	"while mode == 'silent':\n"
-	"    signal.pause()\n"
-	"while True:\n"
-	"    client = listener.accept()[0]\n"
-	"    request = client.recv(4096)\n"
-	"    if mode == 'based' and b' /user/a/' not in request:\n"
-	"        os._exit(9)\n"
-	"    status = 403 if b'/guarded' in request and mode != 'open' else 200\n"
-	"    client.sendall(b'HTTP/1.1 %d X\\r\\n\\r\\n' % status)\n"
-	"    client.close()\n"
-	"    while mode == 'open' and b'/guarded' in request:\n"
-	"        print('200 GET /guarded', flush=True)\n";
+	"def serve():\n"
+	"    while mode != 'silent':\n"
+	"        client = listener.accept()[0]\n"
+	"        request = client.recv(4096)\n"
+	"        if mode == 'based' and b' /user/a/' not in request:\n"
+	"            os._exit(9)\n"
+	"        status = 403 if b'/guarded' in request and mode != 'open' else 200\n"
+	"        client.sendall(b'HTTP/1.1 %d X\\r\\n\\r\\n' % status)\n"
+	"        client.close()\n"
+	"        while mode == 'open' and b'/guarded' in request:\n"
+	"            print('200 GET /guarded', flush=True)\n"
+	"threading.Thread(target=serve, daemon=True).start()\n"
+	"if signal.sigwait(ends) == signal.SIGUSR2:\n"
+	"    os._exit(0)\n"
+	"print('last words', flush=True)\n"
+	"os._exit(3)\n";
 
 static struct loop *loop;
 static struct server *server;
@@ -124,6 +126,7 @@ static void on_ended(bool in_order, const char *reason, void *arg)
 static void too_late(void *arg)
 {
 	(void) arg;
+	tap_note("seen: %s", seen.letters);
 	bail_out("nothing happens");
 }
 
