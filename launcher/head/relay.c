@@ -1,35 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The relay in front of the server: see relay.h.  This file lets clients in, holds them while
- * the server is not there, and connects them to it; relay_connection.c carries their bytes.
- * Called by the head, in its event loop, as the user.
+ * The relay in front of the server: see relay.h.  listener.c lets clients in; this file holds
+ * them while the server is not there, and connects them to it; relay_connection.c carries their
+ * bytes. Called by the head, in its event loop, as the user.
  */
 #include "launcher/head/relay.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
 #include <sys/un.h>
-#include <unistd.h>
 
+#include "common/fd.h"
 #include "launcher/head/relay_connection.h"
+#include "launcher/listener.h"
 
 enum {
-	TURN_CLIENTS = 32, /* accepted, or connected, in one go before others get their turn */
-	ACCEPT_PAUSE_MS = 100, /* after descriptors or memory have run out */
-	RETRY_FIRST_MS = 10,   /* of connecting to the server, doubled each time ... */
-	RETRY_MAX_MS = 500,    /* ... up to this */
-
-	/* A client whose machine has vanished is noticed after PEER_TIMEOUT_S, whether it owed
-	 * us an acknowledgement or said nothing: as long as the kernel by itself retransmits
-	 * (tcp_retries2 in tcp(7), about 15 minutes).  A laptop that slept for less keeps its
-	 * connections, and a minute between keepalives is less than NATs forget in. */
-	KEEPALIVE_S = 60,
-	PEER_TIMEOUT_S = 900
+	TURN_CLIENTS = 32,   /* connected in one go before others get their turn */
+	RETRY_FIRST_MS = 10, /* of connecting to the server, doubled each time ... */
+	RETRY_MAX_MS = 500   /* ... up to this */
 };
 
 struct client {
@@ -45,16 +37,11 @@ struct relay {
 	struct relay_shared shared;
 	struct sockaddr_storage address; /* of the backend */
 	socklen_t address_length;
-	struct network *networks;
-	size_t network_count;
 	int64_t hold_ms;
 	size_t connections_max;
 	bool up;
 
-	int listen_fd;
-	struct loop_fd *listen_watch;
-	bool paused;
-	struct loop_timer *resume;
+	struct listener *listener;
 	/* Made before a client is accepted: with few descriptors left clients stay in the
 	 * kernel's queue, rather than taking the last ones and finding none for the server. */
 	int server_fd;
@@ -66,25 +53,6 @@ struct relay {
 	struct loop_timer *retry;
 	int64_t retry_ms;
 };
-
-static void pause_accept(struct relay *relay, int64_t ms)
-{
-	relay->paused = true;
-	loop_fd_events(relay->listen_watch, 0);
-	loop_timer_set(relay->resume, ms);
-}
-
-static void resume_accept(void *arg)
-{
-	struct relay *relay = arg;
-
-	if (!relay->paused || relay->shared.counts.open >= relay->connections_max)
-		return;
-	relay->paused = false;
-	loop_timer_set(relay->resume, -1);
-	if (loop_fd_events(relay->listen_watch, EPOLLIN) < 0)
-		pause_accept(relay, ACCEPT_PAUSE_MS);
-}
 
 static void client_wait(struct client *client)
 {
@@ -119,7 +87,7 @@ static void client_end(void *arg)
 	relay_connection_destroy(client->connection);
 	free(client);
 	relay->shared.counts.open--;
-	resume_accept(relay);
+	listener_resume(relay->listener);
 }
 
 static void handle_hold(void *arg)
@@ -183,41 +151,10 @@ void relay_backend(struct relay *relay, bool up)
 	loop_timer_set(relay->retry, up ? 0 : -1);
 }
 
-static bool allowed(const struct relay *relay, const struct sockaddr *peer)
-{
-	for (size_t i = 0; i < relay->network_count; i++)
-		if (network_contains(&relay->networks[i], peer))
-			return true;
-	return relay->network_count == 0;
-}
-
-/* Without a TIME_WAIT for each one who knocks. */
-static void refuse(struct relay *relay, int fd)
-{
-	static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	close(fd);
-	relay->shared.counts.refused++;
-}
-
-/* None of these is needed to work: a failure is a relay that is slower, or patient for longer.
- */
-static void tune(int fd)
-{
-	static const int on = 1, interval = KEEPALIVE_S;
-	static const unsigned timeout = PEER_TIMEOUT_S * 1000;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &interval, sizeof(interval));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
-}
-
 /* Takes fd, and relay->server_fd.  0 or -1 with errno. */
-static int client_create(struct relay *relay, int fd)
+static int client_create(int fd, void *arg)
 {
+	struct relay *relay = arg;
 	struct client *client = calloc(1, sizeof(*client));
 
 	if (!client)
@@ -230,7 +167,6 @@ static int client_create(struct relay *relay, int fd)
 		return -1;
 	}
 	relay->server_fd = -1;
-	tune(fd);
 	LIST_INSERT_HEAD(&relay->clients, client, link);
 	relay->shared.counts.accepted++;
 	relay->shared.counts.open++;
@@ -241,72 +177,16 @@ static int client_create(struct relay *relay, int fd)
 	return 0;
 }
 
-/* One client.  0, or -1 with errno when there is none now. */
-static int accept_one(struct relay *relay)
-{
-	union {
-		struct sockaddr any;
-		struct sockaddr_storage room;
-	} peer;
-	socklen_t size = sizeof(peer);
-	int fd;
-
-	if (relay->server_fd < 0)
-		relay->server_fd = socket(relay->address.ss_family,
-					  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (relay->server_fd < 0)
-		return -1;
-	fd = accept4(relay->listen_fd, &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	if (!allowed(relay, &peer.any)) {
-		refuse(relay, fd);
-		return 0;
-	}
-	if (client_create(relay, fd) < 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return 0;
-}
-
-static void handle_accept(uint32_t events, void *arg)
+static int has_room(void *arg)
 {
 	struct relay *relay = arg;
 
-	(void) events;
-	for (int i = 0; i < TURN_CLIENTS; i++) {
-		if (relay->shared.counts.open >= relay->connections_max) {
-			pause_accept(relay, -1); /* until one ends */
-			return;
-		}
-		if (accept_one(relay) == 0)
-			continue;
-		switch (errno) {
-		case EAGAIN:
-			return;
-		/* accept(2): what went wrong with that one client is to be taken as EAGAIN. */
-		case EINTR:
-		case ECONNABORTED:
-		case EPERM:
-		case EPROTO:
-		case ENETDOWN:
-		case ENOPROTOOPT:
-		case EHOSTDOWN:
-		case ENONET:
-		case EHOSTUNREACH:
-		case EOPNOTSUPP:
-		case ENETUNREACH:
-			continue;
-		/* Descriptors or memory: the queue stays readable, so do not look at it. */
-		default:
-			pause_accept(relay, ACCEPT_PAUSE_MS);
-			return;
-		}
-	}
+	if (relay->shared.counts.open >= relay->connections_max)
+		return 0;
+	if (relay->server_fd < 0)
+		relay->server_fd = socket(relay->address.ss_family,
+					  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	return relay->server_fd < 0 ? -1 : 1;
 }
 
 /* splice(2) has no MSG_NOSIGNAL. */
@@ -347,15 +227,12 @@ struct relay *relay_create(struct loop *loop, int listen_fd,
 			   const struct relay_options *options)
 {
 	struct relay *relay = calloc(1, sizeof(*relay));
-	int saved;
+	struct listener_callbacks callbacks = {has_room, client_create, relay};
 
 	if (!relay) {
-		saved = errno;
-		close(listen_fd);
-		errno = saved;
+		fd_close(&listen_fd);
 		return NULL;
 	}
-	relay->listen_fd = listen_fd;
 	relay->server_fd = -1;
 	relay->shared.loop = loop;
 	relay->hold_ms = options->hold_ms > 0 ? options->hold_ms : RELAY_HOLD_MS;
@@ -364,24 +241,12 @@ struct relay *relay_create(struct loop *loop, int listen_fd,
 	relay->retry_ms = RETRY_FIRST_MS;
 	LIST_INIT(&relay->clients);
 	TAILQ_INIT(&relay->waiting);
-	if (set_backend(relay, options) < 0)
-		goto error;
-	if (options->network_count > 0) {
-		relay->networks =
-			reallocarray(NULL, options->network_count, sizeof(*relay->networks));
-		if (!relay->networks)
-			goto error;
-		memcpy(relay->networks, options->networks,
-		       options->network_count * sizeof(*relay->networks));
-		relay->network_count = options->network_count;
-	}
-	relay->resume = loop_timer_create(loop, resume_accept, relay);
+	relay->listener = listener_create(loop, listen_fd, options->networks,
+					  options->network_count, &callbacks);
 	relay->hold = loop_timer_create(loop, handle_hold, relay);
 	relay->retry = loop_timer_create(loop, connect_waiting, relay);
-	if (!relay->resume || !relay->hold || !relay->retry)
-		goto error;
-	relay->listen_watch = loop_fd_add(loop, listen_fd, EPOLLIN, handle_accept, relay);
-	if (!relay->listen_watch)
+	if (!relay->listener || !relay->hold || !relay->retry ||
+	    set_backend(relay, options) < 0)
 		goto error;
 	ignore_sigpipe();
 	return relay;
@@ -405,14 +270,10 @@ void relay_destroy(struct relay *relay)
 		free(client);
 	}
 	relay_shared_clear(&relay->shared);
-	loop_timer_destroy(relay->resume);
 	loop_timer_destroy(relay->hold);
 	loop_timer_destroy(relay->retry);
-	loop_fd_remove(relay->listen_watch);
-	close(relay->listen_fd);
-	if (relay->server_fd >= 0)
-		close(relay->server_fd);
-	free(relay->networks);
+	listener_destroy(relay->listener);
+	fd_close(&relay->server_fd);
 	free(relay);
 	errno = saved;
 }
@@ -420,4 +281,5 @@ void relay_destroy(struct relay *relay)
 void relay_counts(const struct relay *relay, struct relay_counts *counts)
 {
 	*counts = relay->shared.counts;
+	counts->refused = listener_refused(relay->listener);
 }

@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 
 #include "common/fd.h"
-#include "launcher/tunnel/tcp.h"
+#include "launcher/tcp.h"
 
 enum {
 	/* The buffer: what is read from the encrypted socket at once.  Of a frame that is not

@@ -12,7 +12,7 @@
 
 #include "common/fd.h"
 #include "common/text.h"
-#include "launcher/tunnel/tcp.h"
+#include "launcher/tcp.h"
 #include "launcher/tunnel/tunnel_server_private.h"
 
 enum { WORD_MAX = STREAM_LENGTH_SIZE + STREAM_EXTRA_SIZE + TUNNEL_REFUSAL_MAX };
@@ -64,7 +64,7 @@ static void peer_end(struct peer *peer)
 
 	leave_stage(peer);
 	peer_destroy(peer);
-	tunnel_accept_resume(server);
+	listener_resume(server->listener);
 }
 
 void peer_refuse(struct peer *peer)
@@ -302,7 +302,6 @@ int peer_create(struct tunnel_server *server, int fd)
 		free(peer);
 		return -1;
 	}
-	tcp_tune(fd);
 	LIST_INSERT_HEAD(&server->peers, peer, link_entry);
 	TAILQ_INSERT_TAIL(&server->waiting, peer, waiting);
 	server->counts.strangers++;

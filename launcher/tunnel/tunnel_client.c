@@ -20,7 +20,7 @@
 #include "common/fd.h"
 #include "common/text.h"
 #include "launcher/tunnel/handshake.h"
-#include "launcher/tunnel/tcp.h"
+#include "launcher/tcp.h"
 
 enum {
 	BACKLOG = 64,

@@ -13,21 +13,6 @@
 #include "common/fd.h"
 #include "launcher/tunnel/tunnel_server_private.h"
 
-static int copy_networks(struct tunnel_server *server,
-			 const struct tunnel_server_options *options)
-{
-	if (options->network_count == 0)
-		return 0;
-	server->networks =
-		reallocarray(NULL, options->network_count, sizeof(*server->networks));
-	if (!server->networks)
-		return -1;
-	memcpy(server->networks, options->networks,
-	       options->network_count * sizeof(*server->networks));
-	server->network_count = options->network_count;
-	return 0;
-}
-
 struct tunnel_server *tunnel_server_create(struct loop *loop, int listen_fd,
 					   const struct tunnel_server_options *options)
 {
@@ -37,7 +22,6 @@ struct tunnel_server *tunnel_server_create(struct loop *loop, int listen_fd,
 		fd_close(&listen_fd);
 		return NULL;
 	}
-	server->listen_fd = listen_fd;
 	server->connections_max =
 		options->connections_max ? options->connections_max : TUNNEL_CONNECTIONS_MAX;
 	server->strangers_max =
@@ -48,9 +32,12 @@ struct tunnel_server *tunnel_server_create(struct loop *loop, int listen_fd,
 	server->arg = options->arg;
 	LIST_INIT(&server->peers);
 	TAILQ_INIT(&server->waiting);
-	if (handshake_token_set(&server->token, options->token, options->token_size) < 0 ||
-	    link_shared_init(&server->shared, loop) < 0 || copy_networks(server, options) < 0 ||
-	    tunnel_accept_begin(server) < 0)
+	if (link_shared_init(&server->shared, loop) < 0) {
+		fd_close(&listen_fd);
+		goto error;
+	}
+	if (tunnel_accept_begin(server, listen_fd, options) < 0 ||
+	    handshake_token_set(&server->token, options->token, options->token_size) < 0)
 		goto error;
 	return server;
 error:
@@ -69,7 +56,6 @@ void tunnel_server_destroy(struct tunnel_server *server)
 	tunnel_accept_end(server);
 	link_shared_clear(&server->shared);
 	sodium_memzero(&server->token, sizeof(server->token));
-	free(server->networks);
 	free(server);
 	errno = error;
 }
@@ -98,6 +84,7 @@ void tunnel_server_counts(const struct tunnel_server *server,
 			  struct tunnel_server_counts *counts)
 {
 	*counts = server->counts;
+	counts->refused += listener_refused(server->listener);
 	counts->bytes_in = server->shared.bytes_opened;
 	counts->bytes_out = server->shared.bytes_sealed;
 	counts->last_activity_ms = server->shared.last_activity_ms;

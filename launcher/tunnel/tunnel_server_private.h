@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "launcher/listener.h"
 #include "launcher/tunnel/handshake.h"
 #include "launcher/tunnel/tunnel_server.h"
 
@@ -44,18 +45,13 @@ struct peer {
 struct tunnel_server {
 	struct link_shared shared;
 	struct handshake_token token;
-	struct network *networks;
-	size_t network_count;
 	size_t connections_max, strangers_max;
 	int64_t handshake_ms;
 	tunnel_server_orders *orders;
 	void *arg;
 	struct ways ways;
 
-	int listen_fd;
-	struct loop_fd *listen_watch;
-	bool paused;
-	struct loop_timer *resume;
+	struct listener *listener;
 	struct loop_timer *late; /* until the deadline of the first that wait */
 
 	LIST_HEAD(, peer) peers;
@@ -72,11 +68,10 @@ void peer_refuse(struct peer *peer);
 /* Closes it; for the server's end: nothing is counted. */
 void peer_destroy(struct peer *peer);
 
-/* Begins to accept.  0 or -1 with errno. */
-int tunnel_accept_begin(struct tunnel_server *server);
+/* Begins to accept; takes the listening fd (also on failure).  0 or -1 with errno. */
+int tunnel_accept_begin(struct tunnel_server *server, int listen_fd,
+			const struct tunnel_server_options *options);
 void tunnel_accept_end(struct tunnel_server *server);
-/* A peer has ended: there may be room again. */
-void tunnel_accept_resume(struct tunnel_server *server);
 /* The first of those that wait is another one now. */
 void tunnel_accept_set_late(struct tunnel_server *server);
 

@@ -34,7 +34,8 @@ int main(void)
 	is_int(request_check(settings, NULL, "own-kind,dask:2", &reason), 0, "workers alone");
 	is_int(request_check(settings, "lab", "dask:2", &reason), 0, "both");
 	fails_with(request_check(settings, "labb", "dask", &reason), ENOENT, "an unknown app");
-	is_str(reason.text, "--jupyter: no app \"labb\": give one of lab, own; or kernel[:KERNELSPEC] or "
+	is_str(reason.text,
+	       "--jupyter: no app \"labb\": give one of lab, own; or kernel[:KERNELSPEC] or "
 	       "run:NOTEBOOK.ipynb",
 	       "is told with those known");
 	fails_with(request_check(settings, "lab", "dask:2,desk", &reason), ENOENT,

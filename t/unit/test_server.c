@@ -9,8 +9,9 @@
 #include "common/fd.h"
 #include "scratch.h"
 
-/* Its second argument says what it does; SIGUSR1 makes it crash, SIGUSR2 end in order.  It waits
- * for these: a handler of Python's that is due when accept() begins runs when that ends. */
+/* Its second argument says what it does; SIGUSR1 makes it crash, SIGUSR2 end in order.  It
+ * waits for these: a handler of Python's that is due when accept() begins runs when that ends.
+ */
 static const char program[] =
 	"#!/usr/bin/python3 -IS\n"
 	"import os, signal, socket, sys, threading\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* See tcp.h. */
-#include "launcher/tunnel/tcp.h"
+#include "launcher/tcp.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,9 +10,10 @@
 #include "common/fd.h"
 
 enum {
-	/* As the relay's (head/relay.c), for the same reasons: a minute between keepalives is
-	 * less than NATs forget in, and a laptop or switch that is away for less than a quarter
-	 * of an hour keeps its connections. */
+	/* A peer whose machine has vanished is noticed after PEER_TIMEOUT_S, whether it owed us
+	 * an acknowledgement or said nothing: as long as the kernel by itself retransmits
+	 * (tcp_retries2 in tcp(7), about 15 minutes).  A laptop that slept for less keeps its
+	 * connections, and a minute between keepalives is less than NATs forget in. */
 	KEEPALIVE_S = 60,
 	PEER_TIMEOUT_S = 900
 };

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the tunnel's TCP connections are set up: small messages go at once, and a peer that has
- * vanished is noticed, however long both sides have been silent.  As the user.
+ * How the TCP connections of relay and tunnel are set up: small messages go at once, and a peer
+ * that has vanished is noticed, however long both sides have been silent.  As the user.
  */
-#ifndef TUNNEL_TCP_H
-#define TUNNEL_TCP_H
+#ifndef LAUNCHER_TCP_H
+#define LAUNCHER_TCP_H
 
 #include <sys/socket.h>
 
-/* None of it is needed to work: a failure makes a tunnel that is slower, or patient for longer.
- */
+/* None of it is needed to work: a failure makes a connection that is slower, or patient for
+ * longer. */
 void tcp_tune(int fd);
 
 /* A socket of ours that begins to connect, non-blocking and close-on-exec: it is connected, or
