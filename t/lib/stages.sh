@@ -9,8 +9,20 @@
 # and for a build.
 UNIT_BOUND=120
 CHECKED_BOUND=600
-PYTHON_BOUND=600
+PYTHON_BOUND=1200
 BUILD_BOUND=900
+
+# stage_jobs STAGE: its jobs, several where one would be at work long after all others.
+stage_jobs() {
+	case $1 in
+	python) printf 'python-%s\n' hub hub-5 hub-4 provisioner ;;
+	valgrind) printf 'valgrind-%s\n' 1 2 ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# is_stage JOB: or part of one.
+is_stage() { declare -F "stage_$1" >/dev/null; }
 
 stage_lint() {
 	tap_run lint 300 "$TOP/t/lib/lint"
@@ -86,11 +98,18 @@ stage_asan() {
 	units_run "$BUILDS/asan" asan "$CHECKED_BOUND" '' "${units[@]}"
 }
 
-stage_valgrind() {
-	local units
+# valgrind_run REMAINDER: half of the unit tests.
+valgrind_run() {
+	local units half=() i
 	mapfile -t units < <(programs_listed unit)
-	units_run "$BUILDS/test" valgrind "$CHECKED_BOUND" "$TOP/t/lib/valgrind" "${units[@]}"
+	for ((i = $1; i < ${#units[@]}; i += 2)); do
+		half+=("${units[i]}")
+	done
+	units_run "$BUILDS/test" valgrind "$CHECKED_BOUND" "$TOP/t/lib/valgrind" "${half[@]}"
 }
+
+stage_valgrind-1() { valgrind_run 0; }
+stage_valgrind-2() { valgrind_run 1; }
 
 # Clang's warnings, which do not depend on optimization.
 stage_clang() {
@@ -124,7 +143,7 @@ stage_fuzz() {
 }
 
 # The packages of contrib/: each of their tests is one of ours.
-stage_python() {
+stage_python-provisioner() {
 	fetch_await stack
 	if [[ $FETCH_STATUS -eq 0 ]]; then
 		tap_run python/kernel-provisioner "$PYTHON_BOUND" \
@@ -133,11 +152,12 @@ stage_python() {
 	else
 		python_skip python/kernel-provisioner
 	fi
-	hub_package_run hub
-	# What the other releases do not decide was seen with the first.
-	hub_package_run hub-5 --tap-fixtures=hub,make_hub
-	hub_package_run hub-4 --tap-fixtures=hub,make_hub
 }
+
+# What the other releases do not decide is seen with the newest.
+stage_python-hub() { hub_package_run hub; }
+stage_python-hub-5() { hub_package_run hub-5 --tap-fixtures=hub,make_hub; }
+stage_python-hub-4() { hub_package_run hub-4 --tap-fixtures=hub,make_hub; }
 
 # hub_package_run RELEASE ARGUMENT...
 hub_package_run() {

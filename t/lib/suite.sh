@@ -33,7 +33,8 @@ bats_tagged() {
 # job_needs NAME cluster|stack|debian|hub|hub-5|hub-4|browser
 job_needs() {
 	case $1 in
-	python) [[ $2 == @(stack|hub*) ]] ;;
+	python-provisioner) [[ $2 == stack ]] ;;
+	python-hub*) [[ $2 == "${1#python-}" ]] ;;
 	quickstart) [[ $2 == @(stack|debian) ]] ;;
 	*)
 		[[ -e $TOP/t/$1.bats ]] || return
@@ -69,7 +70,7 @@ job_waits() {
 
 # job_run NAME
 job_run() {
-	if [[ " ${STAGES[*]} " == *" $1 "* ]]; then
+	if is_stage "$1"; then
 		"stage_$1"
 	elif [[ -e $TOP/t/$1.bats ]]; then
 		bats_run "$1"

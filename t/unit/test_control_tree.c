@@ -457,7 +457,8 @@ static void test_branch_stopped(void)
 		      control_server_key(head.server), SILENCE, 0);
 	wait_for(head.joined[4] && head.joined[6] && agents[4].welcomed, SOON);
 	kill(branch.pid, SIGSTOP);
-	wait_for(head.joined[4] == 2, SOON);
+	/* Head and agent notice it each in its own time. */
+	wait_for(head.joined[4] == 2 && head.lost[3] >= 1, SOON);
 	ok(head.joined[4] == 2 && head.lost[3] >= 1, "the agents of a stopped branch leave it");
 	is_int(agents[4].lost, 0, "and are not lost themselves");
 	kill(branch.pid, SIGCONT);
