@@ -13,6 +13,7 @@ setup() {
 
 teardown() {
 	config_restore
+	rm -rf "$(home_of "$ALICE")/.local/share/jupyter/kernels/slow"
 	jobs_cancel
 	nothing_left
 }
@@ -27,6 +28,45 @@ kernel_processes() {
 
 no_kernels() {
 	! pgrep -u "$ALICE" -f ipykernel_launcher >/dev/null
+}
+
+# slow_spec: alice's kernelspec "slow", of a kernel that does not get ready.
+slow_spec() {
+	as_alice mkdir -p .local/share/jupyter/kernels/slow
+	as_alice tee .local/share/jupyter/kernels/slow/kernel.json >/dev/null \
+		<<<'{"argv": ["sh", "-c", "exec sleep 4711", "{connection_file}"], "display_name": "S", "language": "x"}'
+}
+
+slow_runs() {
+	pgrep -u "$ALICE" -fx 'sleep 4711' >/dev/null
+}
+
+no_slow() {
+	! slow_runs
+}
+
+status_has() {
+	as_alice sjupyter status "$1" | grep -F "$2"
+}
+
+# asks_for JOB ARGUMENTS...: sjupyter kernel in the background, its stdout in $SAID.
+asks_for() {
+	SAID=$BATS_TEST_TMPDIR/said
+	: >"$SAID"
+	as_alice sjupyter kernel "$@" >"$SAID" 2>/dev/null </dev/null 3>&- &
+	CLIENT=$!
+}
+
+# leaves SIGNAL JOB ARGUMENTS...: the one of asks_for does; one that is killed cannot tidy up.
+leaves() {
+	local pid dir
+	pid=$(pgrep -u "$ALICE" -fx "sjupyter kernel ${*:2}")
+	dir=$(readlink "/proc/$pid/fd/"* | sed -n 's,^\(/tmp/spank-jupyter-[^/]*\)/lock$,\1,p')
+	[[ -d $dir ]]
+	kill -"$1" "$pid"
+	wait "$CLIENT" || true
+	[[ $1 != KILL ]] || rm -r "$dir"
+	[[ ! -e $dir ]]
 }
 
 @test "two kernels beside a server: each its own, and the session's end ends them" {
@@ -103,6 +143,34 @@ no_kernels() {
 	assert_has '"ended"'
 	pkill -P "$pid" || true
 	wait "$pid" || true
+}
+
+@test "a new kernel ends with who asked for it and left before it was his, by Ctrl-C or killed, and no other" {
+	local job signal number=3
+	slow_spec
+	job=$(submit --jupyter=kernel --wrap 'sjupyter wait')
+	wait_until 60 session_is "$job" ready
+	# He has got his: it stays when he goes.
+	asks_for "$job" --no-console --new=python3
+	wait_until 60 test -s "$SAID"
+	leaves KILL "$job" --no-console --new=python3
+	for signal in INT KILL TERM; do
+		asks_for "$job" --no-console --new=slow
+		wait_until 60 slow_runs
+		leaves "$signal" "$job" --no-console --new=slow
+		assert_equal "$(<"$SAID")" ""
+		wait_until 30 no_slow
+		wait_until 10 status_has "$job" "$number: slow, ended"
+		number=$((number + 1))
+	done
+	run as_alice sjupyter status "$job"
+	assert_has "1: python3, ready"
+	assert_has "2: python3, ready"
+	assert_equal "$(kernel_processes)" 2
+	run as_alice sjupyter kernel "$job" --no-console --number=3
+	assert_equal "$status" 1
+	assert_has "who had it started has left before he was led to it"
+	session_is "$job" ready
 }
 
 @test "a kernelspec or a number that does not exist, and somebody else's job, are told" {

@@ -15,13 +15,13 @@
 #include "launcher/head/probe.h"
 #include "launcher/head/server.h"
 #include "launcher/spawn.h"
+#include "launcher/tail.h"
 #include "launcher/workers/exit_words.h"
 
 enum {
 	BACKOFF_FIRST_MS = 500,
 	BACKOFF_MAX_MS = 30000,
-	STABLE_MS = 600000, /* of serving, after which old crashes are forgotten */
-	TAIL_SIZE = 2048    /* bytes of the server's last output, for the reason of a failure */
+	STABLE_MS = 600000 /* of serving, after which old crashes are forgotten */
 };
 
 struct server {
@@ -36,8 +36,7 @@ struct server {
 	int output_fd;
 	struct probe *probe;
 	struct loop_timer *timer; /* the next start, or the kill */
-	char tail[TAIL_SIZE];
-	size_t tail_used;
+	struct tail tail;
 	int64_t served_since; /* loop_now(), 0: not serving */
 	bool has_served, stopping, guard_probed;
 	unsigned crashes, restarts;
@@ -47,35 +46,6 @@ struct server {
 static void start_process(struct server *server);
 static int start_probe(struct server *server, const char *path);
 
-/* The last line that says something, which is where Python tells what is wrong. */
-static void last_words(struct server *server, char *line, size_t size)
-{
-	size_t end = server->tail_used;
-
-	while (end > 0 && strchr(" \t\r\n", server->tail[end - 1]))
-		end--;
-	size_t begin = end;
-	while (begin > 0 && server->tail[begin - 1] != '\n')
-		begin--;
-	snprintf(line, size, "%.*s", (int) (end - begin), server->tail + begin);
-}
-
-static void keep_tail(struct server *server, const char *data, size_t size)
-{
-	if (size >= TAIL_SIZE) {
-		memcpy(server->tail, data + size - TAIL_SIZE, TAIL_SIZE);
-		server->tail_used = TAIL_SIZE;
-		return;
-	}
-	if (server->tail_used + size > TAIL_SIZE) {
-		size_t drop = server->tail_used + size - TAIL_SIZE;
-		memmove(server->tail, server->tail + drop, server->tail_used - drop);
-		server->tail_used -= drop;
-	}
-	memcpy(server->tail + server->tail_used, data, size);
-	server->tail_used += size;
-}
-
 /* 0 when there may be more to come. */
 static int read_output(struct server *server)
 {
@@ -84,7 +54,7 @@ static int read_output(struct server *server)
 
 	if (got > 0) {
 		session_log_bytes(server->options->log, data, (size_t) got);
-		keep_tail(server, data, (size_t) got);
+		tail_keep(&server->tail, data, (size_t) got);
 		return 0;
 	}
 	return got < 0 && errno == EINTR ? 0 : -1;
@@ -117,7 +87,7 @@ static void crashed(struct server *server, const char *how)
 	char line[512];
 	struct reason reason;
 
-	last_words(server, line, sizeof(line));
+	tail_last_line(&server->tail, line, sizeof(line));
 	if (server->verdict.text[0])
 		reason_set(&reason, "%s: %s", server->argv[0], server->verdict.text);
 	else
@@ -252,7 +222,7 @@ static int spawn(struct server *server, struct reason *reason)
 	};
 	/* A server that was killed leaves its socket. */
 	unlink(server->options->socket_path);
-	server->tail_used = 0;
+	server->tail.used = 0;
 	server->verdict.text[0] = '\0';
 	server->pid = spawn_process(&options, reason);
 	fd_close(&ends[1]);

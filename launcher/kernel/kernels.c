@@ -13,6 +13,11 @@
 #include "common/fd.h"
 #include "launcher/kernel/kernels_private.h"
 
+enum {
+	/* For a kernel that nobody waits for any more; as for one that is shut down. */
+	LEFT_GRACE_MS = 5000
+};
+
 /* Its directory in the session's. */
 static void directory_name(unsigned number, char name[16])
 {
@@ -63,6 +68,7 @@ static void one_end(struct one *one)
 {
 	kernel_destroy(one->kernel);
 	one->kernel = NULL;
+	one->client = NULL;
 	remove_directory(one);
 	memory_kill_destroy(one->memory);
 	one->memory = NULL;
@@ -127,7 +133,9 @@ static void on_ended(bool in_order, const char *reason, void *arg)
 	struct one *one = arg;
 	const struct kernels_callbacks *callbacks = &one->kernels->callbacks;
 
-	reason_set(&one->reason, "%s", reason);
+	reason_set(&one->reason, "%s%s",
+		   one->is_left ? "who had it started has left before he was led to it: " : "",
+		   reason);
 	one->restarts = kernel_restarts(one->kernel);
 	callbacks->sockets(one->number, NULL, callbacks->arg);
 	one_end(one);
@@ -234,6 +242,19 @@ size_t kernels_alive(const struct kernels *kernels)
 	for (size_t i = 0; i < KERNELS_MAX; i++)
 		alive += kernels->ones[i] && kernels->ones[i]->kernel;
 	return alive;
+}
+
+void kernels_leave(struct kernels *kernels, const void *client)
+{
+	for (size_t i = 0; i < KERNELS_MAX; i++) {
+		struct one *one = kernels->ones[i];
+
+		if (!one || !one->client || one->client != client)
+			continue;
+		one->client = NULL;
+		one->is_left = true;
+		kernel_stop(one->kernel, LEFT_GRACE_MS);
+	}
 }
 
 void kernels_stop(struct kernels *kernels, int64_t grace_ms)

@@ -59,13 +59,19 @@ void kernels_each(const struct kernels *kernels,
 /*
  * The answer, ended by \n, to a line of the control stream without its \n:
  *
- *     {"start": {"kernel": "ir"}}  {"ok": true, "number": 2}
+ *     {"start": {"kernel": "ir"}}  {"ok": true, "number": 2}; until somebody asks for its
+ *                                  connection, it is the client's: see kernels_leave()
  *     {"kernels": {}}              {"kernels": [{"number": 1, "kernel": "python3",
  *                                   "state": "ready"}, ...]}
  *
  * and those of kernel_answer(), with {"number": N} for {} where it is not kernel 1 that is
- * meant.  Caller frees; NULL with ENOMEM.
+ * meant.  client is who asks, an address that is nobody else's.  Caller frees; NULL with
+ * ENOMEM.
  */
-char *kernels_answer(struct kernels *kernels, const char *line, size_t size);
+char *kernels_answer(struct kernels *kernels, const void *client, const char *line,
+		     size_t size);
+
+/* A client has gone: the kernels that he has had started and that nobody was led to end. */
+void kernels_leave(struct kernels *kernels, const void *client);
 
 #endif

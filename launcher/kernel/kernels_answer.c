@@ -14,7 +14,8 @@
 /* The one that is meant without a number: the session's own, or the first. */
 enum { FIRST = 1 };
 
-static json_t *start(struct kernels *kernels, const json_t *words, struct reason *reason)
+static json_t *start(struct kernels *kernels, const void *client, const json_t *words,
+		     struct reason *reason)
 {
 	const char *name = json_string_value(json_object_get(words, "kernel"));
 	int number;
@@ -25,7 +26,10 @@ static json_t *start(struct kernels *kernels, const json_t *words, struct reason
 		return NULL;
 	}
 	number = kernels_start(kernels, name, NULL, reason);
-	return number > 0 ? json_pack("{s:b, s:i}", "ok", 1, "number", number) : NULL;
+	if (number < 0)
+		return NULL;
+	kernels_one(kernels, (unsigned) number)->client = client;
+	return json_pack("{s:b, s:i}", "ok", 1, "number", number);
 }
 
 static void append(unsigned number, const char *name, const char *state, void *arg)
@@ -88,7 +92,7 @@ static char *to_line(json_t *object, const struct reason *reason)
 	return line;
 }
 
-char *kernels_answer(struct kernels *kernels, const char *line, size_t size)
+char *kernels_answer(struct kernels *kernels, const void *client, const char *line, size_t size)
 {
 	json_t *order = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
 	void *first = json_object_iter(order);
@@ -101,14 +105,14 @@ char *kernels_answer(struct kernels *kernels, const char *line, size_t size)
 
 	reason_set(&reason, "%s", strerror(ENOMEM));
 	if (json_object_size(order) == 1 && strcmp(what, "start") == 0) {
-		answer = to_line(start(kernels, words, &reason), &reason);
+		answer = to_line(start(kernels, client, words, &reason), &reason);
 	} else if (json_object_size(order) == 1 && strcmp(what, "kernels") == 0 &&
 		   json_is_object(words) && json_object_size(words) == 0) {
 		answer = to_line(list(kernels), &reason);
 	} else {
-		const struct one *one = number > 0 && number <= INT_MAX
-						? kernels_one(kernels, (unsigned) number)
-						: NULL;
+		struct one *one = number > 0 && number <= INT_MAX
+					  ? kernels_one(kernels, (unsigned) number)
+					  : NULL;
 		/* Before the first there is nothing to be told apart. */
 		if ((one && !one->kernel) || (!one && (given || kernels->last > 0)))
 			answer = to_line(
@@ -118,6 +122,8 @@ char *kernels_answer(struct kernels *kernels, const char *line, size_t size)
 				&reason);
 		else
 			answer = kernel_answer(one ? one->kernel : NULL, line, size);
+		if (one && strcmp(what, "connection") == 0)
+			one->client = NULL;
 	}
 	json_decref(order);
 	return answer;

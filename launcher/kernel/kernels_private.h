@@ -12,6 +12,9 @@ struct one {
 	char name[OPTIONS_NAME_MAX]; /* its kernelspec's */
 	struct kernel *kernel;	     /* NULL: it has ended, see reason */
 	struct reason reason;
+	/* Who has had it started while nobody was led to it yet; NULL: nobody waits for it. */
+	const void *client;
+	bool is_left; /* by him */
 	unsigned restarts;
 	bool is_own; /* the session's: own is to be called */
 	struct kernel_callbacks own;

@@ -31,10 +31,17 @@ static void stream_close(struct stream *stream)
 	fd_close(&stream->fd);
 }
 
+/* The client has gone, or is to go. */
+static void stream_end(struct stream *stream)
+{
+	stream_close(stream);
+	kernels_leave(stream->orders->kernels, stream);
+}
+
 /* Answers are short: a client who does not read them has gone.  False: close. */
 static bool answer(struct stream *stream, const char *line, size_t size)
 {
-	char *text = kernels_answer(stream->orders->kernels, line, size);
+	char *text = kernels_answer(stream->orders->kernels, stream, line, size);
 	ssize_t length = text != NULL ? (ssize_t) strlen(text) : 0, sent;
 
 	if (text == NULL)
@@ -56,7 +63,7 @@ static void on_stream(uint32_t events, void *arg)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0) {
-		stream_close(stream);
+		stream_end(stream);
 		return;
 	}
 	stream->used += (size_t) got;
@@ -64,14 +71,14 @@ static void on_stream(uint32_t events, void *arg)
 		size_t length = (size_t) (end - stream->line);
 
 		if (!answer(stream, stream->line, length)) {
-			stream_close(stream);
+			stream_end(stream);
 			return;
 		}
 		stream->used -= length + 1;
 		memmove(stream->line, end + 1, stream->used);
 	}
 	if (stream->used == sizeof(stream->line))
-		stream_close(stream);
+		stream_end(stream);
 }
 
 int orders_take(struct orders *orders, int fd)

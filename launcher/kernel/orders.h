@@ -15,7 +15,8 @@ enum {
 
 struct orders;
 
-/* Whose kernels_answer() answers.  NULL with errno. */
+/* Whose kernels_answer() answers; a stream that ends is a client that leaves.  NULL with errno.
+ */
 struct orders *orders_create(struct loop *loop, struct kernels *kernels);
 void orders_destroy(struct orders *orders); /* closes all; not from an order; accepts NULL */
 

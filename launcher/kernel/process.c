@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "launcher/tail.h"
 #include "launcher/workers/exit_words.h"
 
 /* Pieces read of a process that has ended: what it has started may hold the pipe and write on.
@@ -27,26 +28,8 @@ struct kernel_process {
 	struct loop_child *child;
 	struct loop_fd *watch;
 	int fd;
-	char tail[KERNEL_TAIL_MAX];
-	size_t used;
+	struct tail tail;
 };
-
-static void keep_tail(struct kernel_process *process, const char *data, size_t size)
-{
-	const size_t most = sizeof(process->tail) - 1;
-
-	if (size > most) {
-		data += size - most;
-		size = most;
-	}
-	if (process->used + size > most) {
-		size_t drop = process->used + size - most;
-		memmove(process->tail, process->tail + drop, process->used - drop);
-		process->used -= drop;
-	}
-	memcpy(process->tail + process->used, data, size);
-	process->used += size;
-}
 
 /* 0 when there may be more. */
 static int read_piece(struct kernel_process *process)
@@ -57,7 +40,7 @@ static int read_piece(struct kernel_process *process)
 	if (got > 0) {
 		if (process->log != NULL)
 			session_log_bytes(process->log, data, (size_t) got);
-		keep_tail(process, data, (size_t) got);
+		tail_keep(&process->tail, data, (size_t) got);
 		return 0;
 	}
 	if (got == 0)
@@ -174,15 +157,5 @@ pid_t kernel_process_pid(const struct kernel_process *process)
 const char *kernel_process_last_words(const struct kernel_process *process, char *line,
 				      size_t size)
 {
-	size_t end = process->used, begin;
-
-	while (end > 0 && strchr(" \t\r\n", process->tail[end - 1]) != NULL)
-		end--;
-	begin = end;
-	while (begin > 0 && process->tail[begin - 1] != '\n')
-		begin--;
-	while (begin < end && strchr(" \t", process->tail[begin]) != NULL)
-		begin++;
-	snprintf(line, size, "%.*s", (int) (end - begin), process->tail + begin);
-	return line;
+	return tail_last_line(&process->tail, line, size);
 }

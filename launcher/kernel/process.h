@@ -16,8 +16,6 @@
 #include "launcher/spawn.h"
 #include "launcher/workers/memory_kill.h"
 
-enum { KERNEL_TAIL_MAX = 2048 /* bytes of the last output that are kept, with NUL */ };
-
 struct kernel_process;
 
 /* Once, with the status of waitpid() and how it ended in words; it may be destroyed here. */
@@ -36,8 +34,7 @@ void kernel_process_destroy(struct kernel_process *process);
 void kernel_process_signal(struct kernel_process *process, int signo, bool group);
 pid_t kernel_process_pid(const struct kernel_process *process);
 
-/* The last line that says something, which is where most tell what is wrong; "" without any.
- * Returns line. */
+/* Its last words, see tail_last_line().  Returns line. */
 const char *kernel_process_last_words(const struct kernel_process *process, char *line,
 				      size_t size);
 

@@ -12,11 +12,10 @@
 
 #include "common/fd.h"
 #include "launcher/spawn.h"
+#include "launcher/tail.h"
 #include "launcher/workers/exit_words.h"
 #include "launcher/workers/memory_kill.h"
 #include "launcher/workers/worker_log.h"
-
-enum { TAIL_SIZE = 2048 /* bytes that the last line is looked for in */ };
 
 struct process {
 	struct loop *loop;
@@ -164,13 +163,8 @@ const char *process_tail(const struct process *process, char *text, size_t size)
 
 const char *process_last_line(const struct process *process, char *text, size_t size)
 {
-	char tail[TAIL_SIZE];
+	char tail[TAIL_MAX];
 
 	process_tail(process, tail, sizeof(tail));
-	size_t end = strlen(tail);
-	while (end > 0 && strchr(" \n", tail[end - 1]))
-		tail[--end] = '\0';
-	const char *line = strrchr(tail, '\n');
-	snprintf(text, size, "%s", line ? line + 1 : tail);
-	return text;
+	return tail_last_line_of(tail, strlen(tail), text, size);
 }

@@ -52,7 +52,7 @@ void process_stop(struct process *process, int64_t grace_ms);
 
 /* The last lines of its output; see worker_log_tail().  Returns text. */
 const char *process_tail(const struct process *process, char *text, size_t size);
-/* The last line that says something, which is where programs tell what is wrong. */
+/* Its last words, see tail_last_line().  Returns text. */
 const char *process_last_line(const struct process *process, char *text, size_t size);
 
 #endif

@@ -88,7 +88,7 @@ static void on_late(void *arg)
 static const char *answer(const char *line)
 {
 	static char text[TEXT_MAX];
-	char *got = kernels_answer(kernels, line, strlen(line));
+	char *got = kernels_answer(kernels, NULL, line, strlen(line));
 
 	snprintf(text, sizeof(text), "%s", got != NULL ? got : "NULL");
 	free(got);
@@ -253,8 +253,7 @@ static void test_dies(void)
 	ok(sscanf(got, "{\"ok\":true,\"number\":%u}", &number) == 1, "one that dies at once");
 	snprintf(line, sizeof(line), "{\"status\": {\"number\": %u}}", number);
 	ok(becomes(line, "\"ended\""), "is told");
-	ok(strstr(answer(line), "the kernel dies ended with exit status") != NULL,
-	   "with how");
+	ok(strstr(answer(line), "the kernel dies ended with exit status") != NULL, "with how");
 }
 
 /* Streams. */
@@ -332,6 +331,74 @@ static void test_orders(void)
 	orders_destroy(orders);
 }
 
+static const char start_good[] = "{\"start\": {\"kernel\": \"good\"}}\n";
+
+static const char *order_line(struct orders *orders, int *fd, const char *line)
+{
+	return order(orders, fd, line, strlen(line));
+}
+
+/* The number of a kernel that was started by that stream. */
+static unsigned start_by(struct orders *orders, int *fd)
+{
+	unsigned number = 0;
+
+	if (sscanf(order_line(orders, fd, start_good), "{\"ok\":true,\"number\":%u}",
+		   &number) != 1)
+		bail_out("start");
+	return number;
+}
+
+static const char *about(const char *what, unsigned number)
+{
+	static char line[64];
+
+	snprintf(line, sizeof(line), "{\"%s\": {\"number\": %u}}\n", what, number);
+	return line;
+}
+
+/* Who has a kernel started and leaves before he was led to it takes it with him. */
+static void test_left(void)
+{
+	struct orders *orders = orders_create(loop, kernels);
+	int owner = -1, other = -1, leaver = -1, silent = -1;
+	unsigned his, led, left, last;
+
+	if (orders == NULL)
+		bail_out("orders");
+	his = start_by(orders, &owner);
+	ok(becomes(about("status", his), "\"ready\""), "one is started and ready");
+	ok(strstr(order_line(orders, &owner, about("connection", his)), "\"key\"") != NULL,
+	   "and he is led to it");
+	led = start_by(orders, &owner);
+	ok(strstr(order_line(orders, &other, about("connection", led)), "\"key\"") != NULL,
+	   "another one is led to his second");
+	left = start_by(orders, &leaver);
+	close(owner);
+	close(leaver);
+	ok(becomes(about("status", left), "\"ended\""), "one whose client leaves ends");
+	ok(strstr(answer(about("status", left)),
+		  "who had it started has left before he was led to it: the kernel good ") !=
+		   NULL,
+	   "with why");
+	ok(becomes(about("status", his), "\"ready\""), "not the one that a client has got");
+	ok(becomes(about("status", led), "\"ready\""), "nor that of another client");
+
+	last = start_by(orders, &silent) + 1;
+	if (send(silent, start_good, strlen(start_good), MSG_NOSIGNAL) !=
+	    (ssize_t) strlen(start_good))
+		bail_out("send");
+	close(silent);
+	ok(becomes(about("status", last), "\"ended\""),
+	   "who does not wait for the answer has started none");
+	ok(becomes(about("status", last - 1), "\"ended\""), "with all that he has started");
+	is_int(kernels_alive(kernels), 2, "the others live");
+	orders_destroy(orders);
+	is_int(kernels_alive(kernels), 2, "also when there are no more orders");
+	close(other);
+	kernels_end(kernels);
+}
+
 int main(int argc, char *argv[])
 {
 	static const struct kernels_callbacks callbacks = {choose, on_sockets, on_changed,
@@ -367,6 +434,7 @@ int main(int argc, char *argv[])
 	test_refused();
 	test_bound();
 	test_dies();
+	test_left();
 	kernels_destroy(kernels);
 	loop_destroy(loop);
 	env_destroy(environment);
