@@ -36,6 +36,8 @@
 # two sessions for one spawn id       here; handler: test_two_sessions_for_one_spawn_id
 # squeue, scontrol, scancel fail      handler: test_scheduler_hiccup, test_slurm_does_not_answer, ...
 # another user opens a server         60-hub, 62-hub-browser
+# anybody opens one with internal_ssl 64-hub-ssl
+# jupyterhub-singleuser keeps failing 66-hub-leave
 
 bats_require_minimum_version 1.5.0
 load lib/common

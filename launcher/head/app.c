@@ -159,15 +159,6 @@ void head_app_restarting(const char *reason, void *arg)
 	head_say(head, "%s; starting it again", reason);
 }
 
-void head_app_ended(bool in_order, const char *reason, void *arg)
-{
-	struct head *head = arg;
-
-	if (!head->ending)
-		head_begin_end(head, in_order ? SESSION_ENDED : SESSION_FAILED, reason);
-	head_end_members(head);
-}
-
 static int start_server(struct head *head, struct reason *reason)
 {
 	struct agent *agent = head->agent;
@@ -180,6 +171,7 @@ static int start_server(struct head *head, struct reason *reason)
 	};
 
 	/* The server's own, since workers begin with the job's. */
+	env_destroy(head->server_environment);
 	head->server_environment = env_create(env_vector(agent->environment));
 	if (!head->server_environment)
 		return reason_set(reason, "server: %s", strerror(errno));
@@ -200,14 +192,46 @@ static int start_server(struct head *head, struct reason *reason)
 	return server_start(head->server, reason);
 }
 
+/* A session of the user's own does not fail because the hub's part does: 1 when it had left the
+ * hub before or was in none, else as start_server(), whose reason this was. */
+static int start_without_hub(struct head *head, const char *why, struct reason *reason)
+{
+	if (head->ending || !head_hub_leave(head, why))
+		return 1;
+	server_destroy(head->server);
+	head->server = NULL;
+	return start_server(head, reason);
+}
+
+void head_app_ended(bool in_order, const char *reason, void *arg)
+{
+	struct head *head = arg;
+	struct reason later;
+	int rc = 1;
+
+	/* One that crashes after it has served does so without a hub, too. */
+	if (!in_order && !head->serving)
+		rc = start_without_hub(head, reason, &later);
+	if (rc == 0)
+		return;
+	if (!head->ending)
+		head_begin_end(head, in_order ? SESSION_ENDED : SESSION_FAILED,
+			       rc < 0 ? later.text : reason);
+	head_end_members(head);
+}
+
 void head_prepared(struct head *head)
 {
-	struct reason reason;
+	struct reason reason, later;
+	int rc;
 
 	head->prepared = true;
 	if (head->ending || head_hub_is_awaited(head))
 		return;
-	if (start_server(head, &reason) < 0)
+	rc = start_server(head, &reason);
+	if (rc < 0 && (rc = start_without_hub(head, reason.text, &later)) < 0)
+		reason = later;
+	if (rc != 0)
 		head_fail(head, reason.text);
 	else
 		head_workers_start(head);

@@ -50,7 +50,7 @@ void hub_give_up(struct hub *hub, const char *words)
 {
 	set_state(hub, "refused", words);
 	hub->without = true;
-	head_say(hub->head, "not in the hub: %s; the session begins without it", words);
+	head_say(hub->head, "not in the hub: %s; the session goes on without it", words);
 	/* It may have got further than we know. */
 	hub_child_say(hub->child, hub_event_ended(true, words));
 	hub_child_finish(hub->child);
@@ -174,6 +174,9 @@ static void on_line(const json_t *line, void *arg)
 	struct hub *hub = arg;
 	json_t *environment = json_object_get(line, "environment");
 
+	/* It still tells the hub that this session has left it. */
+	if (hub->without)
+		return;
 	if (json_is_object(environment)) {
 		if (!hub->awaited)
 			return;

@@ -25,6 +25,10 @@ bool head_hub_is_awaited(const struct head *head);
  * 0, also without a hub, or -1 with a reason. */
 int head_hub_environment(struct head *head, struct env *server, struct reason *reason);
 
+/* The server cannot be kept up with what the hub wants of it, for the reason `words`: true when
+ * the session is one of the user's own, and now as if there were no hub. */
+bool head_hub_leave(struct head *head, const char *words);
+
 /* Whether the server is behind the hub's login, so that the session's token is nobody's. */
 bool head_hub_guards(const struct head *head);
 /* Of Jupyter's REST API and of the file with its token, where the hub guards it. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/fd.h"
 
@@ -44,6 +45,13 @@ json_t *hub_environment_take(struct env *environment)
 	env_each(environment, collect, taken);
 	env_remove(environment, is_hubs, NULL);
 	return taken;
+}
+
+void hub_environment_forget(int runtime_fd)
+{
+	unlinkat(runtime_fd, HUB_ENVIRONMENT_TOKEN, 0);
+	for (size_t i = 0; i < sizeof(pem_files) / sizeof(pem_files[0]); i++)
+		unlinkat(runtime_fd, pem_files[i].file, 0);
 }
 
 void hub_place_clear(struct hub_place *place)

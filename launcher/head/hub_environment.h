@@ -45,6 +45,8 @@ json_t *hub_environment_take(struct env *environment);
  */
 int hub_environment_apply(const json_t *given, const struct hub_environment_options *options,
 			  struct env *server, struct hub_place *place, struct reason *reason);
+/* Removes the files that were made for it. */
+void hub_environment_forget(int runtime_fd);
 void hub_place_clear(struct hub_place *place); /* accepts a zeroed struct */
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of the session's hub share: hub.c (what is said and heard) and hub_start.c
- * (how it begins, and what the server gets).  In the agent of rank 0, as the user.
+ * What the parts of the session's hub share: hub.c (what is said and heard), hub_start.c (how
+ * it begins, and what the server gets) and hub_leave.c (how the session goes on without it). In
+ * the agent of rank 0, as the user.
  */
 #ifndef HEAD_HUB_PRIVATE_H
 #define HEAD_HUB_PRIVATE_H
@@ -29,6 +30,7 @@ struct hub {
 	struct loop_timer *grace;
 	json_t *environment; /* the server's; NULL: not there yet */
 	struct hub_place place;
+	char *own_url; /* the session's without the hub; NULL: it has no other */
 	char *api, *token_file;
 	char *status; /* as it was said last */
 	bool awaited; /* the server waits */

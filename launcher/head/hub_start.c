@@ -104,6 +104,7 @@ void hub_clear(struct hub *hub)
 	json_decref(hub->environment);
 	hub_place_clear(&hub->place);
 	hub_plan_clear(&hub->plan);
+	free(hub->own_url);
 	free(hub->api);
 	free(hub->token_file);
 	free(hub->status);
@@ -203,6 +204,8 @@ static int take_place(struct hub *hub, struct reason *reason)
 	bool is_v6 = strchr(head->ip, ':') != NULL;
 	char *url = NULL;
 
+	if (!hub->own_url && session->url && !(hub->own_url = strdup(session->url)))
+		return reason_set(reason, "hub: %s", strerror(errno));
 	if (hub->place.url) {
 		session_set(&session->url, hub->place.url);
 	} else if (asprintf(&url, "%s://%s%s%s:%s%s/", hub->place.tls ? "https" : "http",

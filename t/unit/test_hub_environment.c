@@ -161,9 +161,6 @@ static void test_tls(void)
 
 int main(void)
 {
-	static const char *const files[] = {HUB_ENVIRONMENT_TOKEN, "hub-key.pem",
-					    "hub-cert.pem"};
-
 	dir = scratch_open();
 	options = (struct hub_environment_options){
 		.runtime_fd = dir, .runtime_path = scratch_path, .root_dir = "/root/dir"};
@@ -174,9 +171,8 @@ int main(void)
 	test_tls();
 	env_destroy(server);
 	hub_place_clear(&place);
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		unlinkat(dir, files[i], 0);
-	is_int(entries(dir), 0, "nothing is left");
+	hub_environment_forget(dir);
+	is_int(entries(dir), 0, "nothing is left when it is forgotten");
 	rmdir(scratch_path);
 	close(dir);
 	return done_testing();
