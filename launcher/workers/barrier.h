@@ -71,8 +71,8 @@ enum barrier_state barrier_state(const struct barrier *barrier);
 unsigned barrier_expected(const struct barrier *barrier);
 unsigned barrier_ready(const struct barrier *barrier);
 bool barrier_all_heard(const struct barrier *barrier); /* each node is here, lost or failed */
-/* Whether nothing that is missing is on its way: each has come, has ended for good, is on a node
- * that is lost or has failed, or is late. */
+/* Whether nothing that is missing is on its way: each has come, has ended for good, is on a
+ * node that is lost or has failed, or is late. */
 bool barrier_settled(const struct barrier *barrier);
 /* Whether any worker has joined that has not left. */
 bool barrier_any_joined(const struct barrier *barrier);
