@@ -279,21 +279,6 @@ waits_ready() {
 	assert_equal "$(missing "$job" good)" "n2.0 n2.1"
 }
 
-@test "a node whose link is cut" {
-	good_worker
-	kinds_write <<<$'[workers good]\nworker = @PROGRAMS@/worker'
-	local job
-	job=$(submit -N3 --jupyter=lab --jupyter-workers=good:1 --wrap 'sjupyter wait')
-	wait_serving "$job"
-	wait_until 60 session_is "$job" ready
-	"$CLUSTER" link n2 down
-	wait_until 120 workers_are "$job" good 2 3
-	assert_equal "$(missing "$job" good)" "n2.0"
-	session_is "$job" degraded
-	run session_curl "$job" /api/status
-	assert_status 0
-}
-
 # status_json JOB EXPRESSION: Python's, of what `sjupyter status --json` says (r).
 status_json() {
 	as_alice sjupyter status --json "$1" | /usr/bin/python3 -c "import json, sys; r = json.load(sys.stdin); print($2)"
@@ -309,6 +294,26 @@ on_n2_is() {
 	said=$(on_n2 "$1")
 	echo "on n2: $said"
 	[[ $said == "$2" ]]
+}
+
+@test "a node whose link is cut" {
+	good_worker
+	kinds_write <<<$'[workers good]\nworker = @PROGRAMS@/worker'
+	local job
+	job=$(submit -N3 --jupyter=lab --jupyter-workers=good:1 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 60 session_is "$job" ready
+	"$CLUSTER" link n2 down
+	wait_until 120 workers_are "$job" good 2 3
+	assert_equal "$(missing "$job" good)" "n2.0"
+	session_is "$job" degraded
+	run session_curl "$job" /api/status
+	assert_status 0
+	wait_until 60 on_n2_is "$job" "['lost', 'good 0/1']"
+	# Slurm cannot tell that node of it, but the others.
+	run as_alice timeout -k 5 120 sjupyter stop "$job"
+	assert_status 0
+	session_is "$job" ended
 }
 
 @test "a node whose link is cut and comes up again: its workers are replaced where their controller has lost them" {
