@@ -122,8 +122,9 @@ static json_t *workers_json(const struct session *session)
 		const struct session_workers *workers = &session->workers[i];
 		json_t *json = json_pack(
 			"{s:s, s:s, s:b, s:o, s:i, s:i, s:o, s:o}", "kind", workers->kind,
-			"state", workers->state, "settled", workers->settled, "reason", text_json(workers->reason, true), "expected",
-			(int) workers->expected, "ready", (int) workers->ready, "nodes",
+			"state", workers->state, "settled", workers->settled, "reason",
+			text_json(workers->reason, true), "expected", (int) workers->expected,
+			"ready", (int) workers->ready, "nodes",
 			workers_nodes_json(session, workers), "missing", missing_json(workers));
 
 		if (json_array_append_new(kinds, json) != 0) {

@@ -11,7 +11,8 @@ load lib/workers
 setup_file() {
 	need_lab
 	jobs_cancel
-	JOB=$(submit -N4 --jupyter=lab --jupyter-workers=dask:2,ipyparallel:2 --wrap 'sjupyter wait')
+	# Memory of the job's own, or a worker's share of it would not depend on how many there are.
+	JOB=$(submit -N4 --mem=3000 --jupyter=lab --jupyter-workers=dask:2,ipyparallel:2 --wrap 'sjupyter wait')
 	export JOB
 	wait_serving "$JOB"
 }
@@ -122,16 +123,23 @@ asyncio.run(main())"
 	grep -F "signal 9" "$(session_dir "$JOB")/session.log"
 }
 
+# dask_limits JOB: what memory each of the Dask workers may use, in thirds of a MiB, each once.
+dask_limits() {
+	client "$1" exec 'import dask.distributed
+print("limits", *sorted({round(3 * w["memory_limit"] / 2**20) for w in dask.distributed.Client().scheduler_info(n_workers=-1)["workers"].values()}))'
+}
+
 @test "sjupyter workers grows a kind" {
+	run dask_limits "$JOB"
+	assert_equal "$output" "limits 4500"
 	run as_alice timeout -k 5 60 sjupyter workers "$JOB" dask=3
 	assert_status 0
 	assert_has "12"
 	wait_until 60 workers_are "$JOB" dask 12 12
 	wait_until 30 session_is "$JOB" ready
 	# Those that were there have given up a part of their memory.
-	run client "$JOB" exec 'import dask.distributed
-print("shares", len({w["memory_limit"] for w in dask.distributed.Client().scheduler_info(n_workers=-1)["workers"].values()}))'
-	assert_has "shares 1"
+	run dask_limits "$JOB"
+	assert_equal "$output" "limits 3000"
 }
 
 @test "sjupyter workers shrinks a kind, and tasks that run finish first" {

@@ -279,6 +279,23 @@ waits_ready() {
 	assert_equal "$(missing "$job" good)" "n2.0 n2.1"
 }
 
+# status_json JOB EXPRESSION: Python's, of what `sjupyter status --json` says (r).
+status_json() {
+	as_alice sjupyter status --json "$1" | /usr/bin/python3 -c "import json, sys; r = json.load(sys.stdin); print($2)"
+}
+
+# on_n2 JOB: state of the node and of each kind's workers there, as told.
+on_n2() {
+	status_json "$1" '[n["state"] for n in r["nodes"] if n["name"] == "n2"] + sorted("%s %d/%d" % (w["kind"], n["ready"], n["expected"]) for w in r["workers"] for n in w["nodes"] if n["name"] == "n2")'
+}
+
+on_n2_is() {
+	local said
+	said=$(on_n2 "$1")
+	echo "on n2: $said"
+	[[ $said == "$2" ]]
+}
+
 @test "a node whose link is cut" {
 	good_worker
 	kinds_write <<<$'[workers good]\nworker = @PROGRAMS@/worker'
@@ -292,6 +309,60 @@ waits_ready() {
 	session_is "$job" degraded
 	run session_curl "$job" /api/status
 	assert_status 0
+	wait_until 60 on_n2_is "$job" "['lost', 'good 0/1']"
+	# Slurm cannot tell that node of it, but the others.
+	run as_alice timeout -k 5 120 sjupyter stop "$job"
+	assert_status 0
+	session_is "$job" ended
+}
+
+@test "a node whose link is cut and comes up again: its workers are replaced where their controller has lost them" {
+	good_worker
+	kinds_write <<<$'[workers good]\nworker = @PROGRAMS@/worker'
+	local job dask engine good log
+	job=$(submit -N3 --jupyter=lab --jupyter-workers=dask:2,ipyparallel:1,good:1 --wrap 'sjupyter wait')
+	wait_serving "$job"
+	wait_until 120 session_is "$job" ready
+	dask=$(worker_pid "$job" dask 1 0) engine=$(worker_pid "$job" ipyparallel 1 0) good=$(worker_pid "$job" good 1 0)
+	"$CLUSTER" link n2 down
+	wait_until 120 on_n2_is "$job" "['lost', 'dask 0/2', 'good 0/1', 'ipyparallel 0/1']"
+	# Nobody waits for what may never come.
+	run as_alice timeout -k 5 30 sjupyter wait --ready "$job"
+	assert_status 1
+	assert_has "nodes without an agent: n2"
+	kill -0 "$dask" "$engine" "$good"
+	log=$(session_dir "$job")/session.log
+	wc -l <"$log" >"$BATS_TEST_TMPDIR/before"
+	"$CLUSTER" link n2 up
+	wait_until 90 session_is "$job" ready
+	assert_equal "$(on_n2 "$job")" "['up', 'dask 2/2', 'good 1/1', 'ipyparallel 1/1']"
+	assert_equal "$(status_json "$job" '{(w["state"], w["settled"], w["ready"] - w["expected"], len(w["missing"])) for w in r["workers"]}')" \
+		"{('ready', True, 0, 0)}"
+	run client "$job" exec "$(
+		cat <<-'END'
+			import socket, ipyparallel, dask.distributed
+			engines, workers = ipyparallel.Client(), dask.distributed.Client()
+			print(len(engines.ids), len(workers.scheduler_info(n_workers=-1)["workers"]))
+			print(sorted(engines[:].apply_sync(socket.gethostname)), sorted(workers.run(socket.gethostname).values()))
+		END
+	)"
+	assert_status 0
+	assert_has "3 6"
+	assert_has "['n1', 'n2', 'n3'] ['n1', 'n1', 'n2', 'n2', 'n3', 'n3']"
+	wait_until 30 worker_is_another "$job" dask 1 0 "$dask"
+	wait_until 30 worker_is_another "$job" ipyparallel 1 0 "$engine"
+	# It has no controller that could have lost it.
+	assert_equal "$(worker_pid "$job" good 1 0)" "$good"
+	wait_until 30 pids_gone "$dask" "$engine"
+	# No worker of before was taken for one of now: it was ready once, and then stayed so.
+	assert_equal "$(tail -n "+$(<"$BATS_TEST_TMPDIR/before")" "$log" | grep -c 'head: ready: all nodes and workers are there')" 1
+}
+
+pids_gone() {
+	local pid
+	for pid; do
+		[[ ! -e /proc/$pid ]] || { echo "$pid lives"; return 1; }
+	done
 }
 
 @test "a node whose workers come late" {

@@ -24,8 +24,8 @@ enum {
 	CONTROL_REJOIN_MS = 15000,     /* after a connection has ended: a head that lives takes
 					* the next one at once */
 	CONTROL_SILENCE_MS = 50000,    /* three heartbeats missed, and some: lost */
-	CONTROL_RETURN_TIMES = 3,      /* silences more in which an agent tries to come back, all
-					* within slurm.conf(5)'s SlurmdTimeout (300 s) */
+	CONTROL_RETURN_TIMES = 3,      /* silences more in which an agent tries to come back:
+					* all within slurm.conf(5)'s SlurmdTimeout (300 s) */
 	CONTROL_CREDENTIAL_TTL_S = 60, /* of the munge credential */
 	CONTROL_MUNGE_MS = 30000,      /* munged may be down so long while an agent joins */
 	CONTROL_NODE_MAX = 256, /* bytes of a node's name with NUL (HOST_NAME_MAX is 64) */

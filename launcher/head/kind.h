@@ -26,6 +26,7 @@ struct kind_node {
 	bool count_due; /* to be told how many workers it is to have */
 	bool shared;	/* it has written all files */
 	bool forgotten; /* the controller was told that its workers are gone */
+	bool leaving;	/* they were told to go, which the node has not answered */
 	uint16_t count; /* of workers, as it has said */
 };
 

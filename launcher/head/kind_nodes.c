@@ -112,6 +112,8 @@ static int send_away(struct kind *kind, size_t rank)
 	if (send_message(kind, rank, WORKERS_COUNT, &none) < 0)
 		return -1;
 	node->forgotten = false;
+	/* Those of a step are none that the node could end. */
+	node->leaving = !kind->recipe->step;
 	node->count_due = true;
 	return 0;
 }
@@ -176,6 +178,8 @@ void kind_node_joined(struct kind *kind, size_t rank)
 	node->count_due = kind->resized || (kind->failed && node->told > 0);
 	node->told = 0;
 	node->shared = false;
+	node->forgotten = node->forgotten || node->leaving;
+	node->leaving = false;
 	(void) barrier_node_back(kind->barrier, rank);
 	tell_or_retry(kind, rank);
 	kind_update(kind);
@@ -222,8 +226,12 @@ static void on_here(struct kind *kind, size_t rank, unsigned count)
 	struct kind_node *node = &kind->nodes[rank];
 	int wanted = wanted_count(kind, node);
 
+	if (node->leaving && count == 0) {
+		node->leaving = false;
+		(void) barrier_node_anew(kind->barrier, rank);
+	}
 	/* An answer to what is not wanted any more. */
-	if (wanted >= 0 && (unsigned) wanted != count)
+	if (node->leaving || (wanted >= 0 && (unsigned) wanted != count))
 		return;
 	if (kind->failed || kind->pausing)
 		return;
@@ -240,6 +248,7 @@ static void on_here(struct kind *kind, size_t rank, unsigned count)
 static void on_node_failed(struct kind *kind, size_t rank,
 			   const struct workers_message *message)
 {
+	kind->nodes[rank].leaving = false;
 	head_log(kind->head, LOG_WARNING, "%s: on %s: %s", kind->recipe->name,
 		 node_name(kind, rank), message->text);
 	session_log_bytes(kind->head->log, message->tail, strlen(message->tail));
@@ -272,7 +281,9 @@ void kind_message(struct kind *kind, size_t rank, const char *type,
 	} else if (!strcmp(type, WORKERS_STARTED)) {
 		head_log(kind->head, LOG_DEBUG, "%s: worker %u on %s is process %d",
 			 kind->recipe->name, index, node_name(kind, rank), (int) message->pid);
-		(void) barrier_started(barrier, rank, index);
+		/* One that goes is told of once more by a node that comes again. */
+		if (!kind->nodes[rank].leaving)
+			(void) barrier_started(barrier, rank, index);
 	} else if (!strcmp(type, WORKERS_READY)) {
 		if (!kind->recipe->controller && !kind->failed)
 			(void) barrier_joined(barrier, rank, index);
@@ -280,6 +291,7 @@ void kind_message(struct kind *kind, size_t rank, const char *type,
 		head_log(kind->head, LOG_DEBUG, "%s: worker %u on %s has retired",
 			 kind->recipe->name, index, node_name(kind, rank));
 		tell_gone(kind, rank, index);
+		(void) barrier_left(barrier, rank, index);
 	} else {
 		head_log(kind->head, LOG_DEBUG, "%s: %s says %s: not known", kind->recipe->name,
 			 node_name(kind, rank), type);

@@ -80,6 +80,14 @@ static int signal_step(const struct target *target, struct reason *reason)
 	return queue_cancel(target->job_id, known, "TERM", reason);
 }
 
+static bool has_lost_node(const struct session *session)
+{
+	for (size_t i = 0; i < session->node_count; i++)
+		if (!strcmp(session->nodes[i].state, "lost"))
+			return true;
+	return false;
+}
+
 static int judge(const struct target *target, enum follow_end end,
 		 const struct session *session, const struct reason *reason)
 {
@@ -134,7 +142,10 @@ static int stop(const struct target *target)
 			return COMMAND_OK;
 		}
 		output_error("%s", reason.text);
-		return COMMAND_FAILED;
+		/* scancel tells each node, and complains of one that is cut off; the head's has
+		 * been told all the same. */
+		if (!has_lost_node(target->session))
+			return COMMAND_FAILED;
 	}
 	interrupt_catch();
 	enum follow_end end = follow_run(&follow, &session, &reason);

@@ -6,10 +6,10 @@
 
 #include "launcher/workers/barrier_private.h"
 
-/* What counts of a node's workers. */
+/* What counts of a node's workers: of those whose node is not heard nothing is known. */
 static unsigned node_ready(const struct barrier_node *node)
 {
-	return node->state == NODE_LOST || node->state == NODE_FAILED ? 0 : node->joined;
+	return node->state == NODE_HERE ? node->joined : 0;
 }
 
 /* And what may still come of them. */
@@ -226,14 +226,27 @@ int barrier_started(struct barrier *barrier, size_t at, unsigned index)
 
 	if (!node)
 		return -1;
-	/* Said again by a node that has come again, of one that is there all the time. */
-	return node->workers[index].state == STATE_JOINED
-		       ? 0
-		       : change(barrier, at, index, STATE_RUNS);
+	switch (node->workers[index].state) {
+	case STATE_JOINED:
+		/* Said again by a node that has come again, of one that is there all the time.
+		 */
+		return 0;
+	case STATE_EARLY:
+		return change(barrier, at, index, STATE_JOINED);
+	default:
+		return change(barrier, at, index, STATE_RUNS);
+	}
 }
 
 int barrier_joined(struct barrier *barrier, size_t at, unsigned index)
 {
+	struct barrier_node *node = worker_of(barrier, at, index);
+
+	if (!node)
+		return -1;
+	if (node->anew && (node->workers[index].state == STATE_WAITS ||
+			   node->workers[index].state == STATE_EARLY))
+		return change(barrier, at, index, STATE_EARLY);
 	if (change(barrier, at, index, STATE_JOINED) < 0)
 		return -1;
 	end_free(&barrier->nodes[at].workers[index]);
@@ -246,6 +259,8 @@ int barrier_left(struct barrier *barrier, size_t at, unsigned index)
 
 	if (!node)
 		return -1;
+	if (node->workers[index].state == STATE_EARLY)
+		return change(barrier, at, index, STATE_WAITS);
 	/* Why it is gone is known better by its node, and may be known already. */
 	return node->workers[index].state == STATE_JOINED
 		       ? change(barrier, at, index, STATE_LEFT)
@@ -315,6 +330,28 @@ int barrier_node_back(struct barrier *barrier, size_t at)
 	return node->state == NODE_LOST ? node_gone(barrier, at, NODE_UNHEARD, NULL, NULL) : 0;
 }
 
+/* None of them is started. */
+static void node_forget(struct barrier *barrier, struct barrier_node *node)
+{
+	take_out(barrier, node);
+	for (unsigned index = 0; index < node->room; index++) {
+		worker_set(node, index, STATE_WAITS);
+		end_free(&node->workers[index]);
+	}
+	put_in(barrier, node);
+}
+
+int barrier_node_anew(struct barrier *barrier, size_t at)
+{
+	struct barrier_node *node = node_of(barrier, at);
+
+	if (!node)
+		return -1;
+	node->anew = true;
+	node_forget(barrier, node);
+	return 0;
+}
+
 void barrier_listening(struct barrier *barrier)
 {
 	barrier->listening = true;
@@ -324,15 +361,8 @@ void barrier_begin_again(struct barrier *barrier)
 {
 	barrier->listening = false;
 	barrier->overdue = false;
-	for (size_t i = 0; i < barrier->node_count; i++) {
-		struct barrier_node *node = &barrier->nodes[i];
-		take_out(barrier, node);
-		for (unsigned index = 0; index < node->room; index++) {
-			worker_set(node, index, STATE_WAITS);
-			end_free(&node->workers[index]);
-		}
-		put_in(barrier, node);
-	}
+	for (size_t i = 0; i < barrier->node_count; i++)
+		node_forget(barrier, &barrier->nodes[i]);
 }
 
 int barrier_failed(struct barrier *barrier, const char *text)

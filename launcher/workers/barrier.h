@@ -52,6 +52,10 @@ int barrier_node_lost(struct barrier *barrier, size_t node, const char *text);
 /* One that was lost is heard again, and will say here; nothing where it was not lost. */
 int barrier_node_back(struct barrier *barrier, size_t node);
 
+/* The workers that it has are to go, and others to come in their places: one of an index joins
+ * once its node has said that it was started. */
+int barrier_node_anew(struct barrier *barrier, size_t node);
+
 void barrier_listening(struct barrier *barrier); /* the controller does */
 /* The controller has died and is started again: nobody has joined the new one. */
 void barrier_begin_again(struct barrier *barrier);
@@ -67,8 +71,8 @@ enum barrier_state barrier_state(const struct barrier *barrier);
 unsigned barrier_expected(const struct barrier *barrier);
 unsigned barrier_ready(const struct barrier *barrier);
 bool barrier_all_heard(const struct barrier *barrier); /* each node is here, lost or failed */
-/* Whether nothing that is missing is on its way: each has come, has ended for good, is on a node
- * that is lost or has failed, or is late. */
+/* Whether nothing that is missing is on its way: each has come, has ended for good, is on a
+ * node that is lost or has failed, or is late. */
 bool barrier_settled(const struct barrier *barrier);
 /* Whether any worker has joined that has not left. */
 bool barrier_any_joined(const struct barrier *barrier);

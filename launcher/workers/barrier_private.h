@@ -10,6 +10,7 @@
 
 enum barrier_worker_state {
 	STATE_WAITS, /* it is not started yet */
+	STATE_EARLY, /* nor is it by its node's word, but its controller has one of its name */
 	STATE_RUNS,
 	STATE_JOINED,
 	STATE_LEFT,  /* it runs, but the controller has lost it */
@@ -33,6 +34,7 @@ struct barrier_node {
 	enum node_state state;
 	unsigned count;	       /* that there are to be */
 	unsigned joined, gone; /* of them */
+	bool anew;	       /* who joins may be one of before: see barrier_node_anew() */
 	unsigned room;
 	struct barrier_worker *workers; /* room of them */
 	char *text, *tail;		/* why it is lost or has failed */

@@ -21,8 +21,7 @@ static const struct barrier_worker *worker_at(const struct barrier_node *node, u
 
 static bool is_missing(const struct barrier_node *node, unsigned index)
 {
-	return node->state == NODE_LOST || node->state == NODE_FAILED ||
-	       worker_at(node, index)->state != STATE_JOINED;
+	return node->state != NODE_HERE || worker_at(node, index)->state != STATE_JOINED;
 }
 
 static void why_missing(const struct barrier *barrier, const struct barrier_node *node,
@@ -223,9 +222,8 @@ int barrier_tell(const struct barrier *barrier, const struct session_node *nodes
 	workers->ready = barrier->ready;
 	for (size_t i = 0; i < barrier->node_count; i++) {
 		const struct barrier_node *node = &barrier->nodes[i];
-		bool away = node->state == NODE_LOST || node->state == NODE_FAILED;
 		workers->nodes[i].expected = node->count;
-		workers->nodes[i].ready = away ? 0 : node->joined;
+		workers->nodes[i].ready = node->state == NODE_HERE ? node->joined : 0;
 	}
 	session_missing_clear(workers);
 	if (session_set(&workers->reason, reason.text[0] ? reason.text : NULL) < 0)

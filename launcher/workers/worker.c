@@ -7,26 +7,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/fd.h"
-#include "common/text.h"
-#include "launcher/spawn.h"
 #include "launcher/workers/backoff.h"
 #include "launcher/workers/channel.h"
 #include "launcher/workers/exit_words.h"
-#include "launcher/workers/gpus.h"
+#include "launcher/workers/worker_command.h"
 #include "launcher/workers/worker_log.h"
+#include "launcher/workers/worker_pairs.h"
 
 enum {
 	/* A command is started for the node's purposes when it speaks, or after this long: what
 	 * Python takes to import on a node that is not crowded. */
-	SETTLE_MS = 2000,
-	/* Variables that are set for one worker: its ID, its GPUs, the recipe's with the count.
-	 */
-	PAIRS_MAX = 8 + RECIPE_ENV_MAX,
-	ARGUMENTS_MAX = 64 /* names and values for its command */
+	SETTLE_MS = 2000
 };
 
 struct worker {
@@ -47,61 +40,9 @@ struct worker {
 	struct reason words;
 };
 
-/* What is set for this one worker: NAME, VALUE, ..., NULL. */
-struct pairs {
-	const char *list[2 * PAIRS_MAX + 1];
-	char *owned[PAIRS_MAX];
-	size_t count;
-};
-
 static void tell(struct worker *worker, enum worker_event event)
 {
 	worker->kind->event(worker, event, worker->kind->arg);
-}
-
-/* Its share of the node. */
-
-static void pairs_clear(struct pairs *pairs)
-{
-	for (size_t i = 0; i < pairs->count; i++)
-		free(pairs->owned[i]);
-}
-
-static void pairs_add(struct pairs *pairs, const char *name, const char *value, char *owned)
-{
-	pairs->list[2 * pairs->count] = name;
-	pairs->list[2 * pairs->count + 1] = value;
-	pairs->owned[pairs->count++] = owned;
-}
-
-/* The host has them as they were when it was started. */
-static void pairs_add_counts(struct pairs *pairs, const struct worker_kind *kind)
-{
-	const struct recipe *recipe = kind->recipe;
-
-	for (size_t i = 0; i < recipe->env_count; i++)
-		if (recipe_text_uses(recipe->env[i].value, "count"))
-			pairs_add(pairs, recipe->env[i].name,
-				  env_get(kind->environment, recipe->env[i].name), NULL);
-}
-
-static int pairs_set(struct pairs *pairs, const struct worker *worker)
-{
-	const struct worker_kind *kind = worker->kind;
-
-	pairs->count = 0;
-	memset(pairs->list, 0, sizeof(pairs->list));
-	pairs_add_counts(pairs, kind);
-	pairs_add(pairs, "SPANK_JUPYTER_WORKER", worker->id, NULL);
-	for (size_t i = 0; gpus_variables[i]; i++) {
-		char *share = gpus_share(env_get(kind->environment, gpus_variables[i]),
-					 worker->index, kind->count);
-		if (share)
-			pairs_add(pairs, gpus_variables[i], share, share);
-		else if (errno == ENOMEM)
-			return -1;
-	}
-	return 0;
 }
 
 /* The end, of a process or of an attempt. */
@@ -254,10 +195,10 @@ static int start_forked(struct worker *worker, int out, int theirs, struct reaso
 {
 	const struct worker_kind *kind = worker->kind;
 	struct host_fork fork = {.id = worker->id, .fds = {out, theirs}, .fd_count = 2};
-	struct pairs pairs;
+	struct worker_pairs pairs;
 
 	fork.cpu_count = cpus_share(kind->cpus, worker->index, kind->count, &fork.cpus);
-	if (pairs_set(&pairs, worker) == 0) {
+	if (worker_pairs_set(&pairs, kind, worker->index, worker->id) == 0) {
 		fork.env = pairs.list;
 		worker->request = host_fork(kind->host, &fork, on_forked, worker, reason);
 		if (worker->request)
@@ -265,86 +206,14 @@ static int start_forked(struct worker *worker, int out, int theirs, struct reaso
 	} else {
 		reason_set(reason, "could not be started: %s", strerror(errno));
 	}
-	pairs_clear(&pairs);
+	worker_pairs_clear(&pairs);
 	return worker->request ? 0 : -1;
-}
-
-static struct env *make_environment(const struct worker *worker)
-{
-	struct env *environment = env_create(env_vector(worker->kind->environment));
-	struct pairs pairs;
-	int rc = pairs_set(&pairs, worker);
-
-	for (size_t i = 0; environment && rc == 0 && i < pairs.count; i++)
-		rc = env_set(environment, pairs.list[2 * i], pairs.list[2 * i + 1]);
-	pairs_clear(&pairs);
-	if (environment && rc == 0 && env_set(environment, "SPANK_JUPYTER_FD", "3") == 0)
-		return environment;
-	env_destroy(environment);
-	return NULL;
-}
-
-/* The kind's variables and the worker's own. */
-static char **make_argv(const struct worker *worker, struct reason *reason)
-{
-	const struct worker_kind *kind = worker->kind;
-	const char *pairs[ARGUMENTS_MAX] = {"index", worker->number, "id", worker->id};
-	size_t count = 4;
-
-	for (size_t i = 0; kind->variables[i] && count < ARGUMENTS_MAX - 2; i++)
-		pairs[count++] = kind->variables[i];
-	return recipe_argv(kind->recipe, pairs, reason);
-}
-
-static pid_t spawn(struct worker *worker, int out, int theirs, struct reason *reason)
-{
-	const struct worker_kind *kind = worker->kind;
-	const unsigned *numbers = NULL;
-	size_t size = 0, count = cpus_share(kind->cpus, worker->index, kind->count, &numbers);
-	cpu_set_t *cpus = cpus_set(numbers, count, &size);
-	struct env *environment = make_environment(worker);
-	char **argv = make_argv(worker, reason), *program = NULL;
-	pid_t pid = -1;
-
-	if (!argv)
-		goto out;
-	if (!environment) {
-		reason_set(reason, "%s", strerror(ENOMEM));
-		goto out;
-	}
-	if (!(program = recipe_program_of(kind->recipe, argv[0], env_get(environment, "PATH"),
-					  reason)))
-		goto out;
-	struct spawn_options options = {
-		.program = program,
-		.argv = argv,
-		.environment = env_vector(environment),
-		.in = -1,
-		.out = out,
-		.err = out,
-		.more = &theirs,
-		.more_count = 1,
-		.cpus = cpus,
-		.cpus_size = size,
-		.own_session = true,
-		.dies_with_us = true,
-		.core_dumps = true,
-	};
-	pid = spawn_process(&options, reason);
-out:
-	if (pid < 0)
-		reason_prefix(reason, "could not be started");
-	env_destroy(environment);
-	text_words_free(argv);
-	free(program);
-	if (cpus)
-		CPU_FREE(cpus);
-	return pid;
 }
 
 static int start_command(struct worker *worker, int out, int theirs, struct reason *reason)
 {
-	pid_t pid = spawn(worker, out, theirs, reason);
+	struct worker_command command = {worker->kind, worker->index, worker->id, out, theirs};
+	pid_t pid = worker_command_spawn(&command, reason);
 
 	if (pid < 0 || watch(worker, pid, reason) < 0)
 		return -1;

@@ -21,7 +21,8 @@ struct record {
 	unsigned expected, ready;
 };
 
-/* The state of a kind that is degraded, while some of those that are missing are on their way. */
+/* The state of a kind that is degraded, while some of those that are missing are on their
+ * way. */
 #define MENDING "mending"
 
 static struct session *make(const struct record *record)

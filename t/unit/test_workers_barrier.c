@@ -504,6 +504,9 @@ static void test_settled_nodes(void)
 	ok(!barrier_all_heard(barrier), "which is waited for");
 	is_now(barrier, "degraded", 3, 1, 2, "but has nobody yet");
 	is_missing(1, "n3", 0, "its node has not answered", NULL);
+	barrier_joined(barrier, 2, 0);
+	is_now(barrier, "degraded", 3, 1, 2, "nor one that it has not told of");
+	barrier_left(barrier, 2, 0);
 	is_int(barrier_here(barrier, 2, 1), 0, "it says so");
 	is_settled(barrier, false, "its worker is started");
 	barrier_joined(barrier, 2, 0);
@@ -512,6 +515,40 @@ static void test_settled_nodes(void)
 	is_int(barrier_node_back(barrier, 2), 0, "a node that was there all the time");
 	is_settled(barrier, true, "has nothing new to say");
 	fails_with(barrier_node_back(barrier, 3), EINVAL, "no such node is back");
+	barrier_destroy(barrier);
+}
+
+/* The node is back with workers that its controller has forgotten: others are started in their
+ * places, and until then those of before are none that count. */
+static void test_anew(void)
+{
+	struct barrier *barrier = make(2, 2, true);
+
+	all_join(barrier, 2, 2);
+	barrier_node_lost(barrier, 1, "not heard");
+	barrier_node_back(barrier, 1);
+	is_now(barrier, "degraded", 4, 2, 2, "it has not said what it has");
+	barrier_joined(barrier, 1, 0);
+	is_int(barrier_node_anew(barrier, 1), 0, "its workers are to go");
+	is_int(barrier_here(barrier, 1, 2), 0, "and as many are to come");
+	is_now(barrier, "degraded", 4, 2, 2, "none of which is there");
+	is_missing(0, "n2", 0, "it has not been started", NULL);
+	is_settled(barrier, false, "but on its way");
+	barrier_joined(barrier, 1, 0);
+	is_now(barrier, "degraded", 4, 2, 2, "an old one comes again before it goes");
+	barrier_left(barrier, 1, 0);
+	barrier_started(barrier, 1, 0);
+	is_now(barrier, "degraded", 4, 2, 2, "a new one is started");
+	barrier_joined(barrier, 1, 0);
+	is_now(barrier, "degraded", 4, 3, 1, "and joins");
+	barrier_joined(barrier, 1, 1);
+	is_now(barrier, "degraded", 4, 3, 1, "one that joins before its node has told of it");
+	barrier_started(barrier, 1, 1);
+	is_now(barrier, "ready", 4, 4, 0, "counts when it does");
+	barrier_exited(barrier, 1, 1, true, "it ended", NULL);
+	barrier_joined(barrier, 1, 1);
+	is_now(barrier, "ready", 4, 4, 0, "later it is as with any");
+	fails_with(barrier_node_anew(barrier, 2), EINVAL, "no such node");
 	barrier_destroy(barrier);
 }
 
@@ -530,6 +567,7 @@ int main(void)
 	test_settled();
 	test_settled_again();
 	test_settled_nodes();
+	test_anew();
 	session_destroy(session);
 	return done_testing();
 }

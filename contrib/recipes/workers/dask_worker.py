@@ -18,6 +18,7 @@ import dask
 import distributed.shuffle  # which every worker takes
 import distributed.versions
 import distributed.worker
+import psutil
 import tornado.platform.asyncio  # noqa: F401, which every loop loads
 from distributed.comm.addressing import parse_host_port, unparse_host_port
 from distributed.core import Status
@@ -172,11 +173,14 @@ def cgroup_limits():
 
 
 def memory_share(nthreads):
-    """The memory in bytes that a worker with that many threads (int) may use."""
+    """The memory in bytes that a worker with that many threads (int) may use.
+
+    Where the job has memory of its own the node's workers divide it.  It is compared with what the
+    host has, since MEMORY_LIMIT knows of the job's too: slurmstepd sets RLIMIT_RSS to it.
+    """
     node = memory_of_node()
-    whole = MEMORY_LIMIT
-    if node is None or node >= whole:
-        return whole * nthreads // max(os.cpu_count() or 1, nthreads)
+    if node is None or node >= psutil.virtual_memory().total:
+        return MEMORY_LIMIT * nthreads // max(os.cpu_count() or 1, nthreads)
     return node // max(int(os.environ.get("SPANK_JUPYTER_COUNT", "1")), 1)
 
 
