@@ -151,6 +151,21 @@ session_log_has() { grep -F -- "$2" "$(session_dir "$1")/session.log"; }
 	assert_has "The session ends now: NOT saved: notes.txt"
 }
 
+@test "a document whose save asks its user something does not hold up the others" {
+	local job
+	job=$(submit -n1 --time=20 --jupyter=lab --wrap 'sjupyter wait; sleep 300')
+	wait_serving "$job"
+	type_into "$job" silent lab/tree/notes.txt lab/tree/work.ipynb
+	# JupyterLab asks which of the two is to be kept.
+	as_alice bash -c 'echo "another line" >>notes.txt; touch -d "+1 hour" notes.txt'
+	as_alice sjupyter stop "$job"
+	saved work.ipynb
+	job_log_has "$job" "saved 1 document that was unsaved in a browser, but not notes.txt"
+	run cat "$SAVE_HOME/notes.txt"
+	assert_equal "$output" $'first line\nanother line'
+	browser_said
+}
+
 @test "Notebook 7: the same as in JupyterLab" {
 	local job
 	job=$(submit -n1 --time=20 --jupyter=notebook --wrap 'sjupyter wait; sleep 300')
@@ -199,6 +214,23 @@ terminate() {
 	wait_until 20 session_is "$job" ended
 	run bash -c 'grep -c "does not say what is unsaved" "$1"' - "$(session_dir "$job")/session.log"
 	assert_equal "$output" 1
+}
+
+@test "a server that dies while it saves ends the session, which does not start it again" {
+	local job
+	job=$(submit -n1 --time=20 --jupyter=lab --wrap 'sjupyter wait; sleep 300')
+	wait_serving "$job"
+	HOLD_PID=$(server_pid "$job")
+	kill -STOP "$HOLD_PID"
+	terminate "$job"
+	wait_until 10 session_log_has "$job" "ending: told to end by SIGTERM"
+	kill -KILL "$HOLD_PID"
+	HOLD_PID=''
+	wait_until 20 session_is "$job" ended
+	run session_get "$job" 'r["server_restarts"]'
+	assert_equal "$output" 0
+	run session_log_has "$job" "starting it again"
+	assert_status 1
 }
 
 # speak PATH BODY [CURL_ARGUMENTS...]: the HTTP status of the server's answer.
