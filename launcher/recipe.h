@@ -57,7 +57,7 @@ struct recipe {
 	char *ready;   /* path of the HTTP probe, "/api"; "/" where the recipe says nothing */
 	char *guarded; /* path that is refused without the token, which is checked; or NULL */
 	char *jupyter_api; /* path of Jupyter's REST API, which knows what is idle; or NULL */
-	char *save;	   /* path at which the server has saved what is open in browsers; or NULL */
+	char *save; /* path at which the server has saved what is open in browsers; or NULL */
 	bool hub; /* a single-user server of JupyterHub: it needs the hub's environment, and all
 		   * of these paths are below the hub's */
 	char *url;	      /* path people open, "/lab"; "/" where the recipe says nothing */

@@ -72,6 +72,35 @@ form_to_end() {
 	assert_status 1
 }
 
+# typed_or_gone PID: the browser has typed, or has ended.
+typed_or_gone() { [[ -e $(home_of "$BOB")/typed ]] || ! kill -0 "$1" 2>/dev/null; }
+
+@test "what is typed and not saved is saved through the hub when the job is cancelled" {
+	local job pid text=typed_and_not_saved out=$BATS_TEST_TMPDIR/out
+	hub_up CLUSTER_HUB_SUBMIT=sbatch
+	# JupyterLab saves by itself every two minutes: not here.
+	as_alice mkdir -p .jupyter/lab/user-settings/@jupyterlab/docmanager-extension
+	as_alice bash -c 'echo "{\"autosave\": false}" \
+		>.jupyter/lab/user-settings/@jupyterlab/docmanager-extension/plugin.jupyterlab-settings'
+	rm -f "$(home_of "$BOB")/typed"
+	browser "$(steps "[\"login\", \"$ALICE\"]" \
+		'["form", {"app": "lab", "partition": "main", "nodes": "1", "time": "20:00"}]' \
+		"[\"type\", \"$text\", \"$(home_of "$BOB")/typed\"]" '["hear"]')" >"$out" 2>"$out.errors" 3>&- &
+	pid=$!
+	wait_until 300 typed_or_gone "$pid"
+	[[ -e $(home_of "$BOB")/typed ]] || fail "$(cat "$out.errors")"
+	run grep -rl "$text" "$(home_of "$ALICE")" --include='*.ipynb'
+	assert_status 1
+	job=$(hub_job "$ALICE")
+	as_alice scancel "$job"
+	wait "$pid" || fail "$(cat "$out.errors")"
+	grep "$text" "$(home_of "$ALICE")/Untitled.ipynb"
+	assert_equal "$(found "$(<"$out")" 'f["said"]')" "The session ends now: 1 document is saved"
+	wait_until 30 grep "saved 1 document that was unsaved in a browser" "$(session_dir "$job")/session.log"
+	hub_stopped "$job"
+	rm -f "$(home_of "$BOB")/typed"
+}
+
 @test "an unmodified batchspawner: no form, JupyterLab, a cell on every worker; stopped, nothing is left" {
 	local result job
 	cat >"$BATS_TEST_TMPDIR/more.py" <<-'END'

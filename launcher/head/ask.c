@@ -84,8 +84,8 @@ static int send_request(int fd, const struct ask_options *options)
 	int size = snprintf(request, sizeof(request),
 			    "%s %s HTTP/1.0\r\nHost: localhost\r\nAuthorization: token %s\r\n"
 			    "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-			    body ? "POST" : "GET", options->path, token, body ? strlen(body) : 0,
-			    body ? body : "");
+			    body ? "POST" : "GET", options->path, token,
+			    body ? strlen(body) : 0, body ? body : "");
 	if (size < 0 || (size_t) size >= sizeof(request))
 		errno = EMSGSIZE;
 	else if (send(fd, request, (size_t) size, MSG_NOSIGNAL) == size)

@@ -17,7 +17,8 @@ static void say(struct head *head, const struct save_result *result)
 	char words[REASON_MAX];
 
 	if (!result)
-		head_log(head, LOG_INFO, "the server does not say what is unsaved in a browser");
+		head_log(head, LOG_INFO,
+			 "the server does not say what is unsaved in a browser");
 	else if (*save_words(result, words, sizeof(words)))
 		head_say(head, "%s", words);
 	else
@@ -62,8 +63,7 @@ static void on_warn_saved(const struct save_result *result, void *arg)
 
 void head_documents_warn(struct head *head, time_t end)
 {
-	struct save_options options = {
-		.why = "warn", .end = end, .deadline_ms = SAVE_WARN_MS};
+	struct save_options options = {.why = "warn", .end = end, .deadline_ms = SAVE_WARN_MS};
 
 	start(head, &options, on_warn_saved);
 }

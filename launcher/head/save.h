@@ -17,7 +17,7 @@ enum {
 	 * least KillWait of Slurm's, 5 s. */
 	SAVE_WARN_MS = 25000,
 	SAVE_END_MS = 3000,
-	SAVE_FAILED_MAX = 64,	/* paths that an answer may have */
+	SAVE_FAILED_MAX = 64,	 /* paths that an answer may have */
 	SAVE_COUNT_MAX = 1000000 /* pages or documents */
 };
 

@@ -36,11 +36,12 @@ browser() {
 	return "$status"
 }
 
-# browser_forget: what JupyterLab keeps of the notebooks that were open, which it would open again.
+# browser_forget: what JupyterLab keeps of the notebooks that were open, which it would open again, and of what it was
+# told.
 browser_forget() {
 	local home
 	home=$(home_of "$ALICE")
-	rm -rf "$home/.jupyter/lab/workspaces" "$home"/Untitled*.ipynb
+	rm -rf "$home"/.jupyter/lab/{workspaces,user-settings} "$home"/Untitled*.ipynb
 }
 
 # found JSON EXPRESSION: Python's, of what the browser has found, f.

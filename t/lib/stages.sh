@@ -36,7 +36,8 @@ programs_listed() {
 
 # scripts_listed: the unit tests that are programs as they are.
 scripts_listed() {
-	sed -nE 's,^dist_check_SCRIPTS = unit/(test_[a-z0-9_]+)\.py$,\1,p' "$TOP/t/Makefile.am"
+	sed -n 's/^dist_check_SCRIPTS = //p' "$TOP/t/Makefile.am" | tr ' ' '\n' |
+		sed -nE 's,^unit/(test_[a-z0-9_]+)\.py$,\1,p'
 }
 
 # scripts_run UNIT...

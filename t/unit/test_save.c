@@ -90,9 +90,8 @@ static void on_client(uint32_t events, void *arg)
 	hang_up();
 	server.size = 0;
 	server.client = accept4(server.fd, NULL, NULL, SOCK_CLOEXEC);
-	if (server.client < 0 ||
-	    !(server.client_watch =
-		      loop_fd_add(loop, server.client, EPOLLIN, listen_or_talk, NULL)))
+	if (server.client < 0 || !(server.client_watch = loop_fd_add(
+					   loop, server.client, EPOLLIN, listen_or_talk, NULL)))
 		bail_out("accept4");
 }
 
@@ -161,8 +160,7 @@ static int64_t ask(const char *socket, const char *token)
 
 static void test_answer(void)
 {
-	server.answer =
-		OK "{\"pages\": 2, \"saved\": 3, \"failed\": [\"a.ipynb\", \"b.txt\"]}";
+	server.answer = OK "{\"pages\": 2, \"saved\": 3, \"failed\": [\"a.ipynb\", \"b.txt\"]}";
 	ok(ask(socket_path, token_path) >= 0 && answer.calls == 1, "the server answers");
 	ok(answer.given && answer.pages == 2 && answer.saved == 3 && answer.failed_count == 2,
 	   "with what was saved and what was not");

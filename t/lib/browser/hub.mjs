@@ -97,6 +97,24 @@ const steps = {
 		found.output = (await output.innerText()).trim();
 	},
 
+	// A new notebook, into which is typed, but nothing saved; then the file mark is made.
+	async type(page, text, mark) {
+		await page.locator('.jp-LauncherCard[data-category="Notebook"]').first()
+			.click({ timeout: DEADLINE });
+		const cell = page.locator(".jp-Notebook .jp-CodeCell .cm-content").first();
+		await cell.click({ timeout: DEADLINE });
+		await page.keyboard.insertText(text);
+		await cell.getByText(text).first().waitFor({ timeout: DEADLINE });
+		fs.writeFileSync(mark, "");
+	},
+
+	// What the page says when the session ends: found.said.
+	async hear(page) {
+		const toast = page.locator(".Toastify__toast", { hasText: /ends now: .*saved/ }).last();
+		await toast.waitFor({ timeout: DEADLINE });
+		found.said = (await toast.innerText()).trim();
+	},
+
 	// Stops the unnamed server, by the button on the home page.
 	async stop(page) {
 		await page.goto(hub + "/hub/home");
