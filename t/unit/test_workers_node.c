@@ -65,7 +65,7 @@ static void write_scripts(void)
 				    "	echo the end\n"
 				    "} >$OUT.$index.part\n"
 				    "mv $OUT.$index.part $OUT.$index\n"
-				    "echo ready >&3; echo what >&3\n"
+				    "echo what >&3; echo ready >&3\n"
 				    "exec sleep 1000\n");
 	world_write("recipes/stubborn", "trap 'echo told >>$OUT.told' TERM\n"
 					"trap 'exit 0' USR1\n"
