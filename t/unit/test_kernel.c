@@ -172,13 +172,14 @@ static bool says(const char *words_of_it)
 	return strstr(seen.reason, words_of_it) != NULL || tap_note("it says: %s", seen.reason);
 }
 
-/* By its pid, since the test is not to know how the kernel keeps it. */
+/* By its pid, since the test is not to know how the kernel keeps it.  exec: the shell would be
+ * found too, and before it when the pids have begun anew. */
 static pid_t kernel_pid(void)
 {
 	char command[128], line[32] = "";
 	FILE *pipe;
 
-	snprintf(command, sizeof(command), "pgrep -P %d -f -- --kernel", (int) getpid());
+	snprintf(command, sizeof(command), "exec pgrep -P %d -f -- --kernel", (int) getpid());
 	pipe = popen(command, "r");
 	if (pipe == NULL || fgets(line, sizeof(line), pipe) == NULL)
 		bail_out("pgrep");
