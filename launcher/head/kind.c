@@ -45,7 +45,7 @@ void kind_wait(struct kind *kind)
 /* One that is started again later, or whose node is back, has as much time as the first had. */
 static void update_deadline(struct kind *kind)
 {
-	if (barrier_settled(kind->barrier))
+	if (kind->settled)
 		stop_waiting(kind);
 	else if (!kind->waits)
 		kind_wait(kind);
@@ -56,16 +56,21 @@ void kind_update(struct kind *kind)
 	struct head *head = kind->head;
 	enum barrier_state before = kind->state;
 	const char *name = kind->recipe->name;
+	bool was_settled = kind->settled;
 
 	/* What ends then was told to. */
 	if (kind->stopping || head->ending)
 		return;
 	kind->state = barrier_state(kind->barrier);
+	kind->settled = barrier_settled(kind->barrier);
 	update_deadline(kind);
 	loop_timer_set(kind->gather, GATHER_MS);
+	if (kind->state == before && (was_settled || !kind->settled))
+		return;
+	/* Who waits for that reads in the record what there is. */
+	on_gather(kind);
 	if (kind->state == before)
 		return;
-	on_gather(kind);
 	const char *reason = kind->record->reason ? kind->record->reason : "";
 	unsigned expected = barrier_expected(kind->barrier);
 	if (kind->state == BARRIER_READY && kind->begun > 0)

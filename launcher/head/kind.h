@@ -57,6 +57,7 @@ struct kind {
 	struct loop_timer *step_again; /* until the step is started again */
 	double begun;		       /* as session_now() */
 	unsigned exits_logged;
+	bool settled; /* the barrier is, and the record says what came of it */
 	bool waits;   /* the deadline is set, for those that are on their way */
 	bool open;    /* workers may start: nodes are told so */
 	bool pausing; /* the controller starts again, and workers of the old one end */
