@@ -37,6 +37,7 @@ teardown() {
 	fi
 	jobs_cancel
 	if [[ -n $BROWSER_PID ]]; then
+		rm -f "$BROWSER_DIR/typed"
 		wait "$BROWSER_PID" || true
 	fi
 	[[ -z $BROWSER_DIR ]] || rm -rf "$BROWSER_DIR"
@@ -56,8 +57,8 @@ print(json.dumps({"url": sys.stdin.read().strip(), "silent": silent == "silent",
                   "documents": [{"place": place, "text": text} for place in places]}))' "$TEXT" "${@:2}"
 }
 
-# type_into JOB listen|silent PLACE...: TEXT into each, by a browser that stays and then reads
-# what is said there, which browser_said tells; silent: nothing is waited for.
+# type_into JOB listen|silent PLACE...: TEXT into each, by a browser that stays until it has read
+# what is said there, or, silent, until browser_said, which tells.
 type_into() {
 	browser_need
 	BROWSER_DIR=$(mktemp -d "$(home_of "$BOB")/.browser-XXXXXX")
@@ -82,6 +83,7 @@ typed_or_gone() { [[ -e $1 ]] || ! kill -0 "$BROWSER_PID" 2>/dev/null; }
 # browser_said: what the pages have said, a line each.
 browser_said() {
 	local status=0
+	rm -f "$BROWSER_DIR/typed"
 	wait "$BROWSER_PID" || status=$?
 	BROWSER_PID=''
 	run cat "$BATS_TEST_TMPDIR/out"

@@ -8,7 +8,8 @@
  *
  * ORDER is JSON: {url: the server's with "?token=", documents: [{place: "lab/tree/a.ipynb", text}]}.  Each is opened in
  * a page of its own; TYPED is a file that is made when all have been typed into.  Prints for each page, in their order,
- * a line with what it has said at last; exit status 1 where something cannot be done.
+ * a line with what it has said at last; exit status 1 where something cannot be done.  With "silent": true nothing is
+ * waited for but that somebody removes TYPED.
  */
 import { createRequire } from "node:module";
 import fs from "node:fs";
@@ -44,6 +45,15 @@ async function listen(page) {
 	return (await toast.innerText()).trim().replaceAll("\n", " ");
 }
 
+// Until somebody removes it.
+async function stay(file) {
+	const end = Date.now() + DEADLINE;
+	while (fs.existsSync(file)) {
+		if (Date.now() > end) throw new Error(`${file} is still there`);
+		await new Promise((resolve) => setTimeout(resolve, 100));
+	}
+}
+
 const context = await chromium.launchPersistentContext(profile, {
 	executablePath: "/usr/bin/chromium",
 	chromiumSandbox: process.env.BROWSER_SANDBOX === "1",
@@ -54,7 +64,8 @@ try {
 	const pages = [];
 	for (const document of order.documents) pages.push(await type(context, document));
 	fs.writeFileSync(typed, "");
-	for (const page of order.silent ? [] : pages) console.log(await listen(page));
+	if (order.silent) await stay(typed);
+	else for (const page of pages) console.log(await listen(page));
 } catch (error) {
 	for (const page of context.pages()) {
 		const text = await page.locator("body").innerText().catch(() => "");
