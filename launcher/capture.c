@@ -12,6 +12,7 @@
 
 #include "common/fd.h"
 #include "launcher/capture.h"
+#include "launcher/workers/exit_words.h"
 
 struct capture {
 	capture_callback *callback;
@@ -30,19 +31,15 @@ struct capture {
 /* Both the end of the program and the end of its output are needed; the former ends both. */
 static void check(struct capture *capture)
 {
-	char failure[64];
+	char failure[EXIT_WORDS_MAX];
 
 	if (capture->child || capture->watch)
 		return;
 	loop_timer_set(capture->deadline, -1);
 	if (capture->killed)
 		snprintf(failure, sizeof(failure), "%s", capture->killed);
-	else if (WIFSIGNALED(capture->status))
-		snprintf(failure, sizeof(failure), "ended by signal %d",
-			 WTERMSIG(capture->status));
 	else
-		snprintf(failure, sizeof(failure), "exit status %d",
-			 WEXITSTATUS(capture->status));
+		exit_words(capture->status, NULL, failure);
 	bool failed = capture->killed || !WIFEXITED(capture->status) ||
 		      WEXITSTATUS(capture->status) != 0;
 	capture->output[capture->used] = '\0';

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "launcher/spawn.h"
+#include "launcher/workers/exit_words.h"
 
 enum { BACKOFF_FIRST_MS = 1000, BACKOFF_MAX_MS = 60000, STABLE_MS = 600000, TURNS_MAX = 16 };
 
@@ -139,20 +139,10 @@ static void on_readable(uint32_t events, void *arg)
 	(void) take_output(child);
 }
 
-static void describe(int status, char *how, size_t size)
-{
-	if (WIFSIGNALED(status))
-		snprintf(how, size, "jupyter-hub-callback was ended by signal %d",
-			 WTERMSIG(status));
-	else
-		snprintf(how, size, "jupyter-hub-callback ended with exit status %d",
-			 WEXITSTATUS(status));
-}
-
 static void on_exit_of_child(pid_t pid, int status, void *arg)
 {
 	struct hub_child *child = arg;
-	char how[96];
+	char words[EXIT_WORDS_MAX], how[EXIT_WORDS_MAX + 32];
 
 	(void) pid;
 	child->process = NULL;
@@ -160,7 +150,7 @@ static void on_exit_of_child(pid_t pid, int status, void *arg)
 		;
 	close_in(child);
 	close_out(child);
-	describe(status, how, sizeof(how));
+	snprintf(how, sizeof(how), "jupyter-hub-callback %s", exit_words(status, NULL, words));
 	if (loop_now() - child->started > STABLE_MS)
 		child->deaths = 0;
 	if (child->finishing || ++child->deaths > HUB_CHILD_RESTARTS_MAX) {

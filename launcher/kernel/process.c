@@ -24,7 +24,8 @@ struct kernel_process {
 	struct memory_kill *memory;
 	kernel_process_callback *callback;
 	void *arg;
-	pid_t pid; /* and that of its group */
+	pid_t pid;   /* and that of its group */
+	bool killed; /* by us */
 	struct loop_child *child;
 	struct loop_fd *watch;
 	int fd;
@@ -74,7 +75,7 @@ static void on_exit_of_process(pid_t pid, int status, void *arg)
 	for (int i = 0; i < LAST_PIECES && process->fd >= 0 && read_piece(process) == 0; i++)
 		;
 	close_output(process);
-	exit_words(status, process->memory, how);
+	exit_words(status, process->killed ? NULL : process->memory, how);
 	process->callback(status, how, process->arg);
 }
 
@@ -97,6 +98,8 @@ struct kernel_process *kernel_process_start(struct loop *loop, struct spawn_opti
 		goto error;
 	}
 	process->fd = ends[0];
+	if (memory != NULL)
+		memory_kill_forget(memory);
 	options->in = -1;
 	options->out = options->err = ends[1];
 	options->own_session = true;
@@ -129,6 +132,7 @@ error:
 
 void kernel_process_signal(struct kernel_process *process, int signo, bool group)
 {
+	process->killed |= signo == SIGKILL;
 	/* Its pid is not anybody else's before it is reaped, which the loop does. */
 	if (process->child != NULL && group)
 		kill(-process->pid, signo);

@@ -28,6 +28,7 @@
 #include "launcher/runtime_dir.h"
 #include "launcher/session_log.h"
 #include "launcher/settings.h"
+#include "launcher/workers/exit_words.h"
 
 struct launch {
 	const struct launch_options *options;
@@ -124,7 +125,7 @@ static int last_word(struct launch *launch)
 	int status = srun_status(launch->srun);
 	struct session *session = NULL;
 	struct reason reason;
-	char how[64];
+	char how[EXIT_WORDS_MAX];
 
 	/* An srun that was killed leaves a head that is ending, or goes on: the session needs
 	 * srun for its start only.  As long as the head lives the last word is its. */
@@ -142,12 +143,8 @@ static int last_word(struct launch *launch)
 	session_destroy(session);
 	if (launch->state_fd < 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	if (WIFSIGNALED(status))
-		snprintf(how, sizeof(how), "srun: signal %d", WTERMSIG(status));
-	else
-		snprintf(how, sizeof(how), "srun: exit status %d", WEXITSTATUS(status));
-	reason_set(&reason, "the session step ended unexpectedly (%s)%s%s", how,
-		   *first ? ": " : "", first);
+	reason_set(&reason, "the session step ended unexpectedly (srun %s)%s%s",
+		   exit_words(status, NULL, how), *first ? ": " : "", first);
 	return fail(launch, reason.text);
 }
 

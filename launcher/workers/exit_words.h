@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a child has ended, in a person's words: the server, a worker, a controller, a kernel.  In
- * jupyter-agent, as the user.
+ * How a child has ended, in a person's words: the server, a worker, a controller, a kernel,
+ * the session step's srun.  In jupyter-agent and jupyter-launch, as the user.
  */
 #ifndef WORKERS_EXIT_WORDS_H
 #define WORKERS_EXIT_WORDS_H

@@ -88,12 +88,12 @@ static void test_output(void)
 	run("true", MAX, LONG_MS);
 	ok(!result.failed && result.size == 0 && result.output[0] == '\0', "none is none");
 	run("echo some; exit 33", MAX, LONG_MS);
-	is_str(result.failure, "exit status 33", "an exit status is a failure");
+	is_str(result.failure, "ended with exit status 33", "an exit status is a failure");
 	is_str(result.output, "some\n", "and comes with the output");
 	run("kill -9 $$", MAX, LONG_MS);
-	is_str(result.failure, "ended by signal 9", "as a signal is");
+	is_str(result.failure, "was ended by signal 9", "as a signal is");
 	run("exec >&-; exit 3", MAX, LONG_MS);
-	is_str(result.failure, "exit status 3", "output may end before the program");
+	is_str(result.failure, "ended with exit status 3", "output may end before the program");
 	run("echo err >&2; readlink /proc/self/fd/0", MAX, LONG_MS);
 	is_str(result.output, "/dev/null\n", "stderr is not output, and stdin empty");
 }
@@ -141,7 +141,7 @@ static void test_background(void)
 	if (child > 0)
 		kill((pid_t) child, SIGKILL);
 	run("head -c 60000 /dev/zero; sleep 1000 & echo $!; exit 3", MAX, LONG_MS);
-	is_str(result.failure, "exit status 3", "nor where the program has failed");
+	is_str(result.failure, "ended with exit status 3", "nor where the program has failed");
 	ok(result.size > 60000, "all its output is there");
 	if (result.size > 60000 && sscanf(result.output + 60000, "%ld", &child) == 1)
 		kill((pid_t) child, SIGKILL);

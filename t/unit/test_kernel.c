@@ -352,6 +352,54 @@ static void test_deaf(void)
 	end();
 }
 
+/* The counter of a cgroup of version 2 made of plain files. */
+static void count_memory_kills(int kills)
+{
+	char text[32];
+	int size = snprintf(text, sizeof(text), "oom_kill %d\n", kills);
+
+	if (file_replace(dir, "memory.events", 0600, text, (size_t) size) < 0)
+		bail_out("memory.events");
+}
+
+/* What the kernel kills of other processes is counted too, so not each SIGKILL is its. */
+static void test_memory(void)
+{
+	static const char cgroup[] = "0::/\n";
+	static const char mount[] = "30 23 0:26 / / rw - cgroup2 cgroup2 rw\n";
+	int proc;
+
+	if (mkdirat(dir, "proc", 0700) < 0 || mkdirat(dir, "proc/self", 0700) < 0 ||
+	    (proc = openat(dir, "proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		bail_out("proc");
+	if (file_replace(proc, "cgroup", 0600, cgroup, strlen(cgroup)) < 0 ||
+	    file_replace(proc, "mountinfo", 0600, mount, strlen(mount)) < 0)
+		bail_out("proc/self");
+	close(proc);
+	count_memory_kills(1);
+	options.memory = memory_kill_create(scratch_path);
+	if (options.memory == NULL)
+		bail_out("memory");
+
+	ok(begin("deaf") && wait_for('R', 1), "one is ready");
+	count_memory_kills(2);
+	kill(kernel_pid(), SIGKILL);
+	ok(wait_for('C', 1) && says("signal 9 (out of memory)"), "killed by the kernel");
+	count_memory_kills(3);
+	ok(wait_for('R', 2), "it is started again");
+	kill(kernel_pid(), SIGKILL);
+	ok(wait_for('C', 2) && says("signal 9") && !says("out of memory"),
+	   "what was counted before its start is not about it");
+	ok(wait_for('R', 3), "it is started again");
+	count_memory_kills(4);
+	kernel_stop(kernel, 200);
+	ok(wait_for('E', 1) && says("signal 9") && !says("out of memory"),
+	   "nor is what was counted when it was told to end and killed");
+	end();
+	memory_kill_destroy(options.memory);
+	options.memory = NULL;
+}
+
 /* A fault before it is ready is the end, with these words. */
 static void fails(const char *mode, const char *what)
 {
@@ -471,6 +519,7 @@ int main(int argc, char *argv[])
 	test_crash();
 	test_hung();
 	test_deaf();
+	test_memory();
 	test_faults();
 	test_tcp();
 	test_not_started();
