@@ -101,9 +101,10 @@ ours() { # KIND APP
 	job=$(as_user sbatch --parsable -N$NODES -o /dev/null --jupyter="$2" --jupyter-workers="$1:$PER_NODE" \
 		--wrap 'sjupyter wait')
 	record=$(home)/.local/state/spank-jupyter/$job/session.json
-	until directory=$(field 'r["head"]["runtime_dir"]' "$record") && [[ -s $directory/environment ]]; do
-		sleep 0.02
-	done
+	# No program is asked before there is an answer: it would take a CPU from what is measured.
+	until [[ -s $record ]]; do sleep 0.02; done
+	directory=$(field 'r["head"]["runtime_dir"]' "$record")
+	until [[ -s $directory/environment ]]; do sleep 0.02; done
 	tr '\0' '\n' <"$directory/environment" >"$work/out/.environment"
 	chmod 0644 "$work/out/.environment"
 	mv "$work/out/.environment" "$work/out/environment"
