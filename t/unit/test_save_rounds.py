@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(HERE, "../../contrib/recipes/jupyter/save"))
 sys.dont_write_bytecode = True
 
 from agent import Tap  # noqa: E402
+import jupyter_spank_save  # noqa: E402
 from jupyter_spank_save import rounds  # noqa: E402
 
 tap = Tap()
@@ -186,8 +187,23 @@ def test_bounds():
     check("and no more paths are told", len(result["failed"]) == rounds.PATHS_MAX)
 
 
+def test_loading():
+    said = []
+
+    class Server:
+        """One without events, as Jupyter Server 1, or under a Python without any."""
+
+        class log:
+            @staticmethod
+            def debug(*words):
+                said.append(words)
+
+    jupyter_spank_save._load_jupyter_server_extension(Server())
+    check("a server without events starts, with one line", len(said) == 1)
+
+
 def main() -> int:
-    for test in (test_waiting, test_again, test_strict, test_bounds):
+    for test in (test_loading, test_waiting, test_again, test_strict, test_bounds):
         test()
     return tap.end()
 
