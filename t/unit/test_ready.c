@@ -47,9 +47,8 @@ static struct session *make(const struct record *record)
 		struct session_workers *workers = session_workers_add(session, "dask");
 		bool coming = strcmp(record->dask, MENDING) == 0;
 		strcpy(workers->state, coming ? "degraded" : record->dask);
-		session_set(&workers->reason, strcmp(workers->state, "degraded") == 0
-						      ? "one is missing"
-						      : NULL);
+		session_set(&workers->reason,
+			    strcmp(workers->state, "degraded") == 0 ? "one is missing" : NULL);
 		workers->expected = record->expected;
 		workers->ready = record->ready;
 		workers->settled = strcmp(record->dask, "starting") != 0 && !coming;
@@ -149,16 +148,35 @@ static bool said(const char *text)
 	return strstr(out, text) != NULL || tap_note("it said: %s", out);
 }
 
-/* Writes these records, one after the other, each once the one before can have been seen. */
-static pid_t play_head(const struct record *records, size_t count)
+/* Whether the text is in the file "out" by now. */
+static bool is_out(const char *text)
 {
-	pid_t child = fork();
+	char data[4096];
+	int fd = open("out", O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, data, sizeof(data) - 1);
 
+	if (fd >= 0)
+		close(fd);
+	data[got > 0 ? got : 0] = '\0';
+	return strstr(data, text) != NULL;
+}
+
+/* Writes these records, one after the other; the last one not before the text, if not NULL, has
+ * been said of those before it. */
+static pid_t play_head(const struct record *records, size_t count, const char *text)
+{
+	pid_t child;
+
+	(void) unlink("out");
+	child = fork();
 	if (child < 0)
 		bail_out("fork");
 	if (child == 0) {
+		alarm(60);
 		for (size_t i = 0; i < count; i++) {
 			usleep(150000);
+			while (text && i == count - 1 && !is_out(text))
+				usleep(10000);
 			put(&records[i]);
 		}
 		_exit(0);
@@ -186,11 +204,11 @@ static void test_wait(void)
 	is_int(run_command(&command_wait, "--ready", "--timeout=0:1", "20"), 1,
 	       "serving is not ready");
 	ok(said("is serving after 1.00 s"), "when the time is over that is said");
-	child = play_head(ready, 2);
+	child = play_head(ready, 2, NULL);
 	is_int(run_command(&command_wait, "--ready", "20"), 0, "until all workers are there");
 	waitpid(child, NULL, 0);
 	put(&ready[0]);
-	child = play_head(coming, sizeof(coming) / sizeof(coming[0]));
+	child = play_head(coming, sizeof(coming) / sizeof(coming[0]), NULL);
 	is_int(run_command(&command_wait, "--ready", "20"), 1, "until no more come");
 	waitpid(child, NULL, 0);
 	ok(said("is degraded: n2.1 is missing"), "and why is said");
@@ -266,15 +284,15 @@ static void test_workers(void)
 	is_int(run_command(&command_workers, "20", "dask=3", "desk=3"), 1,
 	       "also behind a known one");
 	fails_with(unlink("ran"), ENOENT, "before any step");
-	child = play_head(growing, 3);
+	child = play_head(growing, 3, "workers: dask ");
 	is_int(run_command(&command_workers, "20", "dask=3", "--wait"), 0, "until they are up");
 	waitpid(child, NULL, 0);
 	ok(said("workers: dask "), "and how they come up is shown");
-	child = play_head(shrinking, 2);
+	child = play_head(shrinking, 2, NULL);
 	is_int(run_command(&command_workers, "20", "dask=3", "--wait"), 0, "or down");
 	waitpid(child, NULL, 0);
 	put(&before);
-	child = play_head(missing, 2);
+	child = play_head(missing, 2, NULL);
 	is_int(run_command(&command_workers, "20", "dask=3", "--wait", "--json"), 1,
 	       "or will not come");
 	waitpid(child, NULL, 0);
@@ -282,7 +300,7 @@ static void test_workers(void)
 	ok(said("\"changed\": [") && said("\"expected\": 6") && said("\"workers\": ["),
 	   "and as JSON what was done and what is");
 	put(&before);
-	child = play_head(mended, 2);
+	child = play_head(mended, 2, NULL);
 	is_int(run_command(&command_workers, "20", "dask=3", "--wait"), 0,
 	       "one that is started again is waited for");
 	waitpid(child, NULL, 0);
