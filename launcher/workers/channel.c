@@ -21,8 +21,9 @@ struct channel {
 	int fd;
 	char line[CHANNEL_LINE_MAX];
 	size_t used;
-	bool too_long;	 /* the rest of the line is passed over */
-	bool *destroyed; /* set while a callback may run: tells that it has freed us */
+	bool too_long;	  /* the rest of the line is passed over */
+	unsigned reading; /* rounds of read_piece() that run, from within each other */
+	bool ending;	  /* destroyed by a callback: the last of these frees */
 };
 
 int channel_pair(int *ours, int *theirs)
@@ -67,9 +68,9 @@ static void end_line(struct channel *channel)
 	}
 }
 
-static void take(struct channel *channel, const char *data, size_t size, const bool *destroyed)
+static void take(struct channel *channel, const char *data, size_t size)
 {
-	for (size_t i = 0; i < size && !*destroyed; i++) {
+	for (size_t i = 0; i < size && !channel->ending; i++) {
 		if (data[i] == '\n')
 			end_line(channel);
 		else if (channel->used < CHANNEL_LINE_MAX - 1)
@@ -93,19 +94,20 @@ static bool read_piece(struct channel *channel)
 {
 	char data[PIECE];
 	ssize_t got = recv(channel->fd, data, sizeof(data), MSG_DONTWAIT);
-	bool destroyed = false;
+	bool more;
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return errno == EINTR;
-	channel->destroyed = &destroyed;
+	channel->reading++;
 	if (got > 0)
-		take(channel, data, (size_t) got, &destroyed);
+		take(channel, data, (size_t) got);
 	else
 		end_of_file(channel);
-	if (destroyed)
-		return false;
-	channel->destroyed = NULL;
-	return channel->watch;
+	channel->reading--;
+	more = channel->watch;
+	if (channel->ending)
+		channel_destroy(channel);
+	return more;
 }
 
 static void on_ready(uint32_t events, void *arg)
@@ -138,11 +140,12 @@ void channel_destroy(struct channel *channel)
 
 	if (!channel)
 		return;
-	if (channel->destroyed)
-		*channel->destroyed = true;
 	loop_fd_remove(channel->watch);
+	channel->watch = NULL;
 	fd_close(&channel->fd);
-	free(channel);
+	channel->ending = channel->reading > 0;
+	if (!channel->ending)
+		free(channel);
 	errno = saved;
 }
 
