@@ -55,7 +55,6 @@ async def _check(handler, user, record, uid):
         why = service.queue.failure or "it does not know job %s yet" % record.job_id
         raise Refused(503, "Slurm on the hub's host: %s" % why, 5)
     if job.phase != "running" or job.uid != uid:
-        service.queue.forget(record.job_id)
         raise Refused(403, "%s has no running job %s" % (record.user, record.job_id))
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Jobs that users have submitted themselves, and that ask the hub for a server."""
 
+import asyncio
 import os
 import time
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 from jupyterhub_spank_spawner import SpankHub, SpankSpawner, adopt
 from jupyterhub_spank_spawner.errors import Refused
 from jupyterhub_spank_spawner.handler import SpankHandler
+from jupyterhub_spank_spawner.queue import SlurmQueue
 from stand_in import Head, wait_for
 
 
@@ -134,6 +136,30 @@ def test_settings_of_adoption():
     handler.user.spawner_class = object
     assert "c.JupyterHub.spawner_class" in refusal(adopt._check, handler, handler.user, record, 1)
     assert "does not admit" in refusal(adopt._user, Handler(), SimpleNamespace(user="bin"))
+
+
+def test_refusal_does_not_touch_the_job_of_another():
+    """Its owner's spawner goes on with what was known, however often others ask to adopt it."""
+    record = SimpleNamespace(user="daemon", job_id="1", server="job-1")
+
+    async def check():
+        handler = Handler()
+        calls = []
+
+        async def squeue(argv):
+            calls.append(argv)
+            return "1|FAILED|2|N/A|n1|None\n"
+
+        queue = handler.service.queue = SlurmQueue(squeue, 60, None)
+        queue.watch("1")
+        assert (await queue.look("1", fresh=True)).phase == "ended"
+        with pytest.raises(Refused, match="daemon has no running job 1"):
+            await adopt._check(handler, handler.user, record, 1)
+        assert (await queue.look("1")).phase == "ended"
+        await queue.look("2", fresh=True)
+        assert "--jobs=1,2" in calls[-1]
+
+    asyncio.run(check())
 
 
 def test_settings_of_all_records():
