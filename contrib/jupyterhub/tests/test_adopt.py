@@ -95,6 +95,17 @@ def test_what_jupyterhub_refuses(make_hub):
     assert status == 429 and "limit" in said
 
 
+@pytest.mark.parametrize("limit", ["1", "lambda handler: {'daemon': 1}[handler.current_user.name]"])
+def test_limit_of_named_servers(make_hub, limit):
+    hub = make_hub("c.JupyterHub.named_server_limit_per_user = %s\n" % limit)
+    first = job_of(hub, "daemon", "77")
+    first.start()
+    second = job_of(hub, "daemon", "78")
+    status, said = second.say("adopt", app="lab")
+    assert status == 403 and "limit" in said and second.model() is None
+    assert first.say("adopt", app="lab")[0] == 200
+
+
 def test_hub_user_of_another_account(make_hub):
     """daemon's job would become a server of the hub's user games, who has another uid."""
     hub = make_hub('c.SpankHub.hub_username = lambda name: {"daemon": "games"}.get(name, name)\n')
