@@ -27,7 +27,7 @@ enum {
 
 static void name_prefix(char prefix[64])
 {
-	snprintf(prefix, 64, "spank-jupyter-%u-", (unsigned) getuid());
+	snprintf(prefix, 64, RUNTIME_DIR_PREFIX, (unsigned) getuid());
 }
 
 /* The directory, open, if it is ours and private; else -1. */

@@ -10,6 +10,9 @@
 
 #include "common/reason.h"
 
+/* How its name begins, with the user's uid: the plugin keeps such paths out of new jobs. */
+#define RUNTIME_DIR_PREFIX "spank-jupyter-%u-"
+
 struct runtime_dir {
 	char *path;
 	int fd;	     /* of the directory */

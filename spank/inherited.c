@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "launcher/runtime_dir.h"
 #include "spank/inherited.h"
 
 /* Slurm's SPANK_OPTION_ENV_PREFIX with our SPANK_PLUGIN name; Slurm itself reads and sets it.
@@ -40,6 +42,25 @@ void inherited_forget(int from_job_only)
 	}
 	if (!from_job_only)
 		unsetenv(INHERITED_PARAMS);
+}
+
+void inherited_forget_paths(void)
+{
+	extern char **environ;
+	char mark[64];
+	size_t i = 0;
+
+	snprintf(mark, sizeof(mark), "/" RUNTIME_DIR_PREFIX, (unsigned) getuid());
+	while (environ && environ[i]) {
+		const char *value = strchr(environ[i], '=');
+		char *name = value && strstr(value, mark)
+				     ? strndup(environ[i], (size_t) (value - environ[i]))
+				     : NULL;
+		/* What comes behind takes its place. */
+		if (!name || unsetenv(name) < 0)
+			i++;
+		free(name);
+	}
 }
 
 int inherited_give(const struct options *options)

@@ -39,6 +39,14 @@ int inherited_give(const struct options *options);
 void inherited_forget(int from_job_only);
 
 /*
+ * In sbatch, salloc, and an srun that makes an allocation: forgets every variable with a path of
+ * a session's private directory, as the terminals and kernels of a session have them.  In a new
+ * job, on other nodes and later, there is no such directory; where others can write to /tmp they
+ * could make it, and the user's programs would take their configuration, keys and code from it.
+ */
+void inherited_forget_paths(void);
+
+/*
  * In slurmstepd: takes from the job's environment the options that Slurm recorded with the job
  * and stores those that were not stored yet, then removes them from the task's environment, so
  * that no sbatch in the job hands them on.  Values that are wrong are passed over with a reason

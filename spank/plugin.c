@@ -132,6 +132,8 @@ int slurm_spank_init(spank_t spank, int argc, char *argv[])
 			inherited_forget(context == S_CTX_LOCAL);
 		if (context == S_CTX_ALLOCATOR)
 			unsetenv(INHERITED_FOR_SJUPYTER);
+		if (self.makes_allocation)
+			inherited_forget_paths();
 	}
 	register_options(spank);
 	return ESPANK_SUCCESS;

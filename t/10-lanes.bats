@@ -44,7 +44,7 @@ setup() {
 	chmod +x "$TREE/contrib/cluster/cluster"
 	sed -i 's/^BATS_BOUND=.*/BATS_BOUND=3/' "$TREE/t/lib/suite.sh"
 	# The numbers of clusters that are up, or taken, on this machine are not ours to know.
-	sed -i "s,/run/spank-jupyter-cluster,$WORLD/run,; s,/run/lock/,$WORLD/lock-," "$TREE/t/lib/suite.sh"
+	sed -i "s,/run/spank-jupyter-cluster,$WORLD/run,; s,/run/spank-jupyter-test,$WORLD/lock-spank-jupyter-test," "$TREE/t/lib/suite.sh"
 }
 
 # file NAME [TAG]: a file of the suite, from stdin, where TEST is what bats would take for a
@@ -260,4 +260,13 @@ has_ended() { [[ ! -e /proc/$1/exe ]]; }
 	[[ $status -eq 2 && $output == *"'many'"* ]]
 	run in_tree 2 "$TREE/t/run" --nosuch
 	[[ $status -eq 2 ]]
+}
+
+@test "root's lock for apt lies where nobody else can have put a link" {
+	source "$TOP/contrib/lib/install.sh"
+	apt_run() { true; }
+	flock() { readlink "/proc/$BASHPID/fd/$3"; }
+	lock=$(packages_install nothing)
+	directory=$(stat -c '%u %A' "$(dirname "$lock")")
+	[[ $directory == "0 d"????[!w]??[!w]? ]] || { echo "$lock: $directory" && return 1; }
 }

@@ -96,3 +96,21 @@ teardown_file() {
 	assert_has_not '"jupyter-lab"'
 	assert_has_not '"jupyter-noteboo"'
 }
+
+# There they do not exist, or will not much longer, and whoever makes them has his files read.
+@test "a job submitted from within a session gets no path of the session's directory" {
+	local dir job code
+	dir=$(session_get "$ONE" 'r["head"]["runtime_dir"]')
+	code='import subprocess as s; print("job", s.check_output(["sbatch", "--parsable", "-N1", "--output='
+	code+=$(home_of "$ALICE")'/job-%j.log", "--wrap", "env"], text=True))'
+	run client "$ONE" exec "$code"
+	[[ $output =~ job\ ([0-9]+) ]] || fail "$output"
+	job=${BASH_REMATCH[1]}
+	wait_until 60 job_has_ended "$job"
+	run job_log "$job"
+	assert_has "SLURM_JOB_ID=$job"
+	assert_has_not "$dir"
+	# In its own job they are right.
+	run client "$ONE" exec 'import subprocess as s; print(s.check_output(["srun", "--overlap", "-N1", "-n1", "env"], text=True))'
+	assert_has "JUPYTER_RUNTIME_DIR=$dir"
+}

@@ -55,8 +55,8 @@ need_packages() {
 # first to end would take apt_run's policy away from the others.
 packages_install() {
 	local log status=0 lock
-	mkdir -p /run/lock
-	exec {lock}>/run/lock/spank-jupyter-apt
+	# Not in /run/lock, where everybody may put a link to what is then truncated.
+	exec {lock}>/run/spank-jupyter-apt.lock
 	flock -w 900 "$lock" || return 1
 	log=$(mktemp)
 	if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then

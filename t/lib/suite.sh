@@ -166,8 +166,7 @@ instances_choose() {
 		number=$(((CLUSTER_INSTANCE + i) % 8))
 		if ((i > 0)); then
 			[[ ! -e /run/spank-jupyter-cluster/$number ]] || continue
-			mkdir -p /run/lock
-			exec {lock}>"/run/lock/spank-jupyter-test.$number"
+			exec {lock}>"/run/spank-jupyter-test.$number.lock"
 			if ! flock -n "$lock"; then
 				exec {lock}>&-
 				continue

@@ -6,6 +6,7 @@ Called by handler.py in the hub's process.  The munge credential proves the user
 
 import asyncio
 
+from jupyterhub.utils import maybe_future
 
 from .errors import Refused
 from .queue import GONE
@@ -55,8 +56,28 @@ async def _check(handler, user, record, uid):
         why = service.queue.failure or "it does not know job %s yet" % record.job_id
         raise Refused(503, "Slurm on the hub's host: %s" % why, 5)
     if job.phase != "running" or job.uid != uid:
-        service.queue.forget(record.job_id)
         raise Refused(403, "%s has no running job %s" % (record.user, record.job_id))
+    await _check_limit(handler, user, record)
+
+
+class _AsUser:
+    """The request as if the user himself had made it, for a callable of the site's."""
+
+    def __init__(self, handler, user):
+        self._handler, self.current_user = handler, user
+
+    def __getattr__(self, name):
+        return getattr(self._handler, name)
+
+
+async def _check_limit(handler, user, record):
+    """JupyterHub looks at this limit in its pages and in its REST interface, not when it spawns.  Raises: Refused."""
+    limit = handler.settings.get("named_server_limit_per_user", 0)
+    if callable(limit):
+        limit = await maybe_future(limit(_AsUser(handler, user)))
+    names = set(user.orm_user.orm_spawners) - {""}
+    if 0 < limit <= len(names) and record.server not in names:
+        raise Refused(403, "%s has %d named servers, and the limit of this hub is %d" % (user.name, len(names), limit))
 
 
 def _new_spawner(user, name):

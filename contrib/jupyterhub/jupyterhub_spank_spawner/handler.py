@@ -140,7 +140,7 @@ class SpankHandler(APIHandler):
         scheme = "https" if spawner.internal_ssl else "http"
         if record.scheme != scheme:
             raise Refused(400, "serving: this hub's servers are reached by %s" % scheme)
-        await self._check_address(record)
+        await self._check_address(record, spawner.account().pw_uid)
         # Meanwhile the hub may have stopped the server.
         spawner.check_session(record)
         host = "[%s]" % record.ip if record.ip.version == 6 else str(record.ip)
@@ -148,14 +148,16 @@ class SpankHandler(APIHandler):
         if await spawner.take_serving(url):
             await self._move(spawner, url)
 
-    async def _check_address(self, record):
-        """The session may be where its job's nodes are, and nowhere else."""
+    async def _check_address(self, record, uid):
+        """The session may be where its job's nodes are, and nowhere else, and the job is the user's (uid, int)."""
         job = await self.service.queue.look(record.job_id)
         if job.phase != "running" or not contains(job.nodes, record.head):
             job = await self.service.queue.look(record.job_id, fresh=True)
         if job.phase == "unknown":
             why = self.service.queue.failure or "it does not know job %s yet" % record.job_id
             raise Refused(503, "Slurm on the hub's host: %s" % why, _RETRY_AFTER)
+        if job.uid not in (None, uid):
+            raise Refused(403, "serving: job %s is not %s's" % (record.job_id, record.user))
         if not contains(job.nodes, record.head):
             raise Refused(403, "serving: %s is not a node of job %s" % (record.head, record.job_id))
         try:

@@ -39,8 +39,9 @@ Job = namedtuple("Job", "number phase state uid start nodes reason")
 
 UNKNOWN = "unknown"
 
-# The state, not of Slurm's, of a job that it has forgotten or never had.
+# States, not of Slurm's: of a job that it has forgotten or never had, and of one of another user.
 GONE = "GONE"
+FOREIGN = "FOREIGN"
 
 
 def _phase(state):

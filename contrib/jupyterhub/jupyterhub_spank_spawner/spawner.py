@@ -23,6 +23,7 @@ from . import environment, form, limits, progress, submit
 from .adopt import forget
 from .command import CommandFailed, run
 from .errors import Refused
+from .queue import FOREIGN, Job
 from .resume import resume
 from .service import service_of
 from .session import SessionCalls
@@ -319,11 +320,26 @@ class SpankSpawner(SessionCalls, SpankSettings, Spawner):
         return job
 
     async def _look(self, fresh=False):
-        return await self.service.queue.look(self.current.job_id, fresh)
+        return await self._look_at(self.current.job_id, fresh)
+
+    async def _look_at(self, number, fresh=False):
+        """What is known of a job of the user's.  The number comes from his own processes, which may say that of
+        another's: of that one he learns nothing, and it is not there for him.
+
+        Args: number (str), fresh (bool).  Returns: queue.Job, ended and FOREIGN where it is another's.
+        """
+        job = await self.service.queue.look(number, fresh)
+        # While the account is unknown no server is taken to have gone.
+        with contextlib.suppress(Refused):
+            if job.uid not in (None, self.account().pw_uid):
+                return Job(number, "ended", FOREIGN, None, "", "", "")
+        return job
 
     def _watch_job(self, job):
         """What the queue says, while start() waits.  Args: job (queue.Job)."""
-        if job.phase == "ended":
+        if job.state == FOREIGN:
+            self._ended = "it is another user's"
+        elif job.phase == "ended":
             self._ended = self._ended or "it has ended before its server answered: %s %s" % (job.state, job.reason)
         elif job.phase == "pending":
             self._running_since = None
@@ -384,7 +400,7 @@ class SpankSpawner(SessionCalls, SpankSettings, Spawner):
         if self._submitting is not None:
             await asyncio.wait([self._submitting])
             self._submitting.exception()
-        if state.job_id is None:
+        if state.job_id is None or (await self._look()).state == FOREIGN:
             return
         argv = ["scancel", state.job_id]
         if state.way == "adopted":
@@ -396,7 +412,7 @@ class SpankSpawner(SessionCalls, SpankSettings, Spawner):
     async def _sweep(self, number):
         """The session has ended by itself, so stop() was not called; the job ends with it, or is ended."""
         end = time.monotonic() + _GRACE
-        while (await self.service.queue.look(number, fresh=True)).phase != "ended":
+        while (await self._look_at(number, fresh=True)).phase != "ended":
             if time.monotonic() > end:
                 await self._stop_command(["scancel", number], number, end)
                 return

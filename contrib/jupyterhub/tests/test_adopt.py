@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Jobs that users have submitted themselves, and that ask the hub for a server."""
 
+import asyncio
 import os
 import time
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 from jupyterhub_spank_spawner import SpankHub, SpankSpawner, adopt
 from jupyterhub_spank_spawner.errors import Refused
 from jupyterhub_spank_spawner.handler import SpankHandler
+from jupyterhub_spank_spawner.queue import SlurmQueue
 from stand_in import Head, wait_for
 
 
@@ -93,6 +95,17 @@ def test_what_jupyterhub_refuses(make_hub):
     assert status == 429 and "limit" in said
 
 
+@pytest.mark.parametrize("limit", ["1", "lambda handler: {'daemon': 1}[handler.current_user.name]"])
+def test_limit_of_named_servers(make_hub, limit):
+    hub = make_hub("c.JupyterHub.named_server_limit_per_user = %s\n" % limit)
+    first = job_of(hub, "daemon", "77")
+    first.start()
+    second = job_of(hub, "daemon", "78")
+    status, said = second.say("adopt", app="lab")
+    assert status == 403 and "limit" in said and second.model() is None
+    assert first.say("adopt", app="lab")[0] == 200
+
+
 def test_hub_user_of_another_account(make_hub):
     """daemon's job would become a server of the hub's user games, who has another uid."""
     hub = make_hub('c.SpankHub.hub_username = lambda name: {"daemon": "games"}.get(name, name)\n')
@@ -134,6 +147,30 @@ def test_settings_of_adoption():
     handler.user.spawner_class = object
     assert "c.JupyterHub.spawner_class" in refusal(adopt._check, handler, handler.user, record, 1)
     assert "does not admit" in refusal(adopt._user, Handler(), SimpleNamespace(user="bin"))
+
+
+def test_refusal_does_not_touch_the_job_of_another():
+    """Its owner's spawner goes on with what was known, however often others ask to adopt it."""
+    record = SimpleNamespace(user="daemon", job_id="1", server="job-1")
+
+    async def check():
+        handler = Handler()
+        calls = []
+
+        async def squeue(argv):
+            calls.append(argv)
+            return "1|FAILED|2|N/A|n1|None\n"
+
+        queue = handler.service.queue = SlurmQueue(squeue, 60, None)
+        queue.watch("1")
+        assert (await queue.look("1", fresh=True)).phase == "ended"
+        with pytest.raises(Refused, match="daemon has no running job 1"):
+            await adopt._check(handler, handler.user, record, 1)
+        assert (await queue.look("1")).phase == "ended"
+        await queue.look("2", fresh=True)
+        assert "--jobs=1,2" in calls[-1]
+
+    asyncio.run(check())
 
 
 def test_settings_of_all_records():

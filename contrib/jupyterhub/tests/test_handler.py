@@ -2,6 +2,7 @@
 """handler.py: who may say what, and who may not."""
 
 import json
+import os
 import time
 
 import pytest
@@ -119,6 +120,35 @@ def test_two_sessions_for_one_spawn_id(head):
     refused(head, 409, "was used by job " + head.job, head.record("environment", job_id="77"))
     # The same job may ask again, as after a crash of its head.
     assert head.say("environment")[0] == 200
+
+
+def test_job_of_another_user(hub, server, name):
+    """The user's own processes say which job it is, before sbatch has said it or in its place."""
+    hub.slurm.set("90", user="bin")
+    with hub.slurm.fault("slow"):
+        head = Head.of(hub, "daemon", name)
+        head.job = "90"
+        head.say("environment")
+        refusal = head.serving(server)
+    assert refusal == (403, "serving: job 90 is not daemon's")
+    assert "409" in head.failure() or "made for job" in head.failure()
+    assert head.route() is None and hub.slurm.state("90") == "RUNNING"
+
+
+def test_salloc_that_names_the_job_of_another_user(make_hub):
+    hub = make_hub('c.SpankSpawner.submit_with = "salloc"\n')
+    hub.slurm.set("90", user="bin", nodes="n2", reason="theirs")
+    with hub.slurm.fault("slow"):
+        head = Head.of(hub, "daemon")
+        head.job = "90"
+        [said] = [name for name in os.listdir(hub.directory + "/spank-jupyter") if name.endswith(".err")]
+        with open(os.path.join(hub.directory, "spank-jupyter", said), "a") as file:
+            file.write("salloc: Granted job allocation 90\n")
+        head.gone()
+    told = head.progress()
+    assert "job 90: it is another user's" in told[-1]["message"], told
+    assert not any("n2" in event["message"] or "theirs" in event["message"] for event in told)
+    assert hub.slurm.state("90") == "RUNNING"
 
 
 def test_token_of_another(head, other):

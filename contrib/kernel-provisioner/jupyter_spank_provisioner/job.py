@@ -27,6 +27,20 @@ def state_directory(environment=os.environ):
     return os.path.join(base, "spank-jupyter")
 
 
+def make_private(path):
+    """Makes the directory and those that it lies in, each for the user alone whatever his umask:
+    os.makedirs() gives its mode to the last one only, and sjupyter and the session's head refuse
+    a directory that others can write to.  Raises OSError."""
+    if os.path.isdir(path):
+        return
+    make_private(os.path.dirname(path))
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+
+
 def run_command(words, environment=None):
     """Runs a command to its end.  Returns its stdout (str) without blanks at both ends.
 
@@ -72,7 +86,7 @@ class Job:
         be started.  As wait(), and raises KernelJobError too when no session can begin."""
         self._wait_running(seconds, say, stopped)
         path = os.path.join(state_directory(), self.job_id)
-        os.makedirs(path, 0o700, exist_ok=True)
+        make_private(path)
         with open(os.path.join(path, "provisioner.lock"), "w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two notebooks do not begin two sessions
             begins = self.state()[0] in ("", *FINAL)

@@ -13,7 +13,7 @@ import threading
 
 from . import notebook_file
 from .errors import KernelJobError
-from .job import Job, state_directory
+from .job import Job, make_private, state_directory
 
 NOTE_MAX = 16384  # bytes: a path, and the ids of cells
 NOTES_MAX = 4096  # that are looked through
@@ -31,7 +31,7 @@ def _lock(path):
     """A descriptor of the note at this path, locked; None where another Jupyter that runs has it,
     or where none can be kept."""
     try:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        make_private(os.path.dirname(path))
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError:
         return None

@@ -350,6 +350,22 @@ class Notebooks(World):
         await first.shutdown_kernel()
         self.assertEqual(os.listdir(os.path.join(state_directory(), "notebooks")), [])
 
+    def test_others_cannot_write_beside_the_records(self):
+        """Where the user's umask lets his group write, as it often does: the session's own programs refuse such a
+        directory, and the session would have no record."""
+        self.addCleanup(os.umask, os.umask(0o002))
+        state = os.environ["XDG_STATE_HOME"]
+        self.assertIsNotNone(NotebookJob.take(self.notebook("n.ipynb"), "k"))
+        self.assertEqual(self.modes(state), {0o700})
+        shutil.rmtree(state)
+        os.environ["FAKE_PLAN"] = "allocation"
+        self.assertTrue(Job("77", own=False).join("sjupyter", "ir", WAIT, print, lambda: False))
+        self.assertEqual(self.modes(state), {0o700})
+
+    @staticmethod
+    def modes(top):
+        return {os.stat(root).st_mode & 0o777 for root, _, _ in os.walk(top)}
+
     def test_notes(self):
         """What others may have written."""
         path = self.notebook("n.ipynb")
