@@ -45,7 +45,7 @@ release_is() {
 	local version
 	version=$("$TOP/t/lib/slurm-root" run "$1" slurmd -V)
 	echo "$version"
-	[[ $version == "slurm $2."* ]]
+	[[ $version == slurm*" $2."* ]]
 }
 
 # release_build ROOT UNIT...: as software_install does it, in the folder.
