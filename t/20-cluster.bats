@@ -19,7 +19,7 @@ setup_file() {
 		command -v "$program" >/dev/null || skip "needs $program"
 	done
 	export CLUSTER_INSTANCE=9
-	unset CLUSTER_PATH CLUSTER_PLUGSTACK CLUSTER_KILLWAIT CLUSTER_NO_NETNS CLUSTER_SITE
+	unset CLUSTER_PATH CLUSTER_PLUGSTACK CLUSTER_KILLWAIT CLUSTER_NO_NETNS CLUSTER_SITE CLUSTER_ROOT
 	"$cluster" down
 	"$cluster" up -n 2
 	if grep -q '^NETNS=0' "$state/cluster"; then
@@ -83,6 +83,10 @@ is_usage_error() {
 	is_usage_error "-x"
 	run cluster up more
 	is_usage_error "'more'"
+	CLUSTER_ROOT=usr run cluster up
+	is_usage_error "'usr'"
+	CLUSTER_ROOT=/nonexistent run cluster up
+	is_usage_error "'/nonexistent'"
 	run cluster down now
 	is_usage_error "'now'"
 	run cluster status n1
@@ -423,6 +427,20 @@ n2_answers() {
 	CLUSTER_SITE=$site run -0 cluster up
 	run -0 cluster run -- sh "$program"
 	[[ $output == "the site's" && ! -e $state/site ]]
+}
+
+@test "another system's Slurm is looked for in its folder, and only where none is up" {
+	local root=$BATS_TEST_TMPDIR/root
+	mkdir "$root"
+	CLUSTER_ROOT=$root run -1 cluster up
+	[[ $output == *"missing in $root"*slurmctld* && ${#lines[@]} -eq 1 ]]
+	mkdir -p "$root/usr/bin"
+	ln -s /bin/true "$root/usr/bin/slurmctld"
+	ln -s /bin/true "$root/usr/bin/slurmd"
+	ln -s /bin/true "$root/usr/bin/sbatch"
+	ln -s /bin/true "$root/usr/bin/munged"
+	CLUSTER_ROOT=$root run -1 cluster up
+	[[ $output == *"'cluster down' first"* ]]
 }
 
 @test "without network namespaces there is one node, on the loopback" {

@@ -18,13 +18,13 @@ BOB=sjbob${CLUSTER_INSTANCE#0}
 NODES=$(sed -n 's/^NODES=//p' "$CLUSTER_STATE_DIR/cluster" 2>/dev/null || true)
 
 # Which Jupyter the sessions run, and with which Python a client of theirs does:
-# the stack from PyPI has lab, Debian's notebook only.
+# the stack from PyPI has lab, Debian's notebook only.  SJ_APP is another of that stack's.
 STACK=${SJ_STACK:-pypi}
 if [[ $STACK == pypi ]]; then
 	APP=lab
 	PYTHON=$VENV/bin/python
 else
-	APP=notebook
+	APP=${SJ_APP:-notebook}
 	PYTHON=/usr/bin/python3
 fi
 

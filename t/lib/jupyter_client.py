@@ -67,7 +67,7 @@ class Server:
     async def connect(self, path: str):
         """Returns a websocket of the server."""
         url = self.base.replace("http", "ws", 1) + path
-        return await websocket_connect(HTTPRequest(url, headers=self.headers))
+        return await websocket_connect(HTTPRequest(url, headers=self.headers, request_timeout=DEADLINE))
 
 
 async def execute(server: Server, code: str) -> int:

@@ -36,6 +36,7 @@ job_needs() {
 	python-provisioner) [[ $2 == stack ]] ;;
 	python-hub*) [[ $2 == "${1#python-}" ]] ;;
 	quickstart) [[ $2 == @(stack|debian) ]] ;;
+	slurm-*) [[ $2 == cluster ]] ;;
 	*)
 		[[ -e $TOP/t/$1.bats ]] || return
 		case $2 in

@@ -45,7 +45,7 @@ static void plant(const char *name, mode_t mode)
 
 static void remove_dead(const char *name)
 {
-	char path[512];
+	char path[1024];
 
 	snprintf(path, sizeof(path), "%s/%s", scratch_path, name);
 	runtime_dir_remove_dead(scratch_path, path);

@@ -12,6 +12,7 @@ DEADLINE=60
 names_set() {
 	INSTANCE=$1
 	STATE=$BASE/$1
+	ROOT=
 	UPLINK=sjbr$1
 	SWITCH=sj$1-switch
 	SUBNET=10.77.$1
@@ -36,14 +37,27 @@ need_root() {
 	[[ $EUID -eq 0 ]] || die "must be run as root (try sudo)"
 }
 
+# Those of Slurm are looked for where the cluster is to run them.
 need_tools() {
-	local pair missing=()
-	for pair in slurmctld:slurmctld slurmd:slurmd sbatch:slurm-client munged:munge \
-		ip:iproute2 useradd:passwd ps:procps unshare:util-linux setpriv:util-linux; do
-		command -v "${pair%:*}" >/dev/null || missing+=("${pair#*:}")
+	local path=$PATH
+	need_programs "$PATH" "" ip:iproute2 useradd:passwd ps:procps unshare:util-linux \
+		setpriv:util-linux
+	if [[ ${CLUSTER_ROOT-} ]]; then
+		path=$CLUSTER_ROOT/usr/sbin:$CLUSTER_ROOT/usr/bin
+	fi
+	need_programs "$path" "${CLUSTER_ROOT:+ in $CLUSTER_ROOT}" \
+		slurmctld:slurmctld slurmd:slurmd sbatch:slurm-client munged:munge
+}
+
+# need_programs PATH WHERE PROGRAM:PACKAGE...
+need_programs() {
+	local pair missing=() path=$1 where=$2
+	shift 2
+	for pair in "$@"; do
+		PATH=$path command -v "${pair%:*}" >/dev/null || missing+=("${pair#*:}")
 	done
 	[[ ${#missing[@]} -eq 0 ]] ||
-		die "programs are missing: apt-get install ${missing[*]}"
+		die "programs are missing$where: apt-get install ${missing[*]}"
 }
 
 need_up() {

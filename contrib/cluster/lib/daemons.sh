@@ -60,7 +60,7 @@ munged_start() {
 	daemon_wait munged munged_ready
 }
 
-munged_ready() { munge -n -S "$STATE/munge/munge.socket.2" >/dev/null 2>&1; }
+munged_ready() { host_command login munge -n -S "$STATE/munge/munge.socket.2" >/dev/null 2>&1; }
 
 slurmctld_start() {
 	! daemon_runs slurmctld || return 0

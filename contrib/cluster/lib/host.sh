@@ -14,7 +14,7 @@ host_prefix() {
 		PREFIX=(nsenter --net="/run/netns/sj$INSTANCE-$1")
 	fi
 	PREFIX+=(unshare --mount --uts --propagation slave
-		"$LIB/enter" "$STATE" "$1" "$NETNS" "$CGROUPS")
+		"$LIB/enter" "$STATE" "$1" "$NETNS" "$CGROUPS" "$ROOT")
 }
 
 # daemon_prefix HOST: the same, with the environment that daemons have.
@@ -44,7 +44,7 @@ host_run() {
 	for name in TERM LANG; do
 		[[ -z ${!name-} ]] || env=("$name=${!name}" "${env[@]}")
 	done
-	[[ -d ${dir:=$home} ]] || die "run: no directory '$dir'"
+	[[ -d $ROOT${dir:=$home} || -d $dir ]] || die "run: no directory '$dir'"
 	host_prefix "$host"
 	exec "${PREFIX[@]}" env -i -C "$dir" HOME="$home" USER="$user" LOGNAME="$user" \
 		SHELL="$shell" PATH="${CLUSTER_PATH:+$CLUSTER_PATH:}$path" \

@@ -37,6 +37,8 @@ state_create() {
 	if unshare --mount --uts --propagation slave true 2>/dev/null; then
 		MOUNTNS=1
 	fi
+	ROOT=${CLUSTER_ROOT-}
+	[[ -z $ROOT || $MOUNTNS -eq 1 ]] || die "CLUSTER_ROOT needs mount namespaces"
 	if [[ $MOUNTNS -eq 1 ]] && cgroups_possible; then
 		CGROUPS=1
 	fi
@@ -66,14 +68,14 @@ state_create() {
 # cluster: of one that runs, not all would see them.
 site_copy() {
 	if [[ -n ${CLUSTER_SITE-} && $MOUNTNS -eq 1 ]]; then
-		cp -rT -- "$CLUSTER_SITE" "$STATE/site"
+		cp -rT -- "$ROOT$CLUSTER_SITE" "$STATE/site"
 		printf '%s\n' "$CLUSTER_SITE" | file_write "$STATE/site-of"
 	fi
 }
 
 state_save() {
 	printf '%s=%s\n' NODES "$NODES" NETNS "$NETNS" MOUNTNS "$MOUNTNS" \
-		CGROUPS "$CGROUPS" KILLWAIT "$KILLWAIT" | file_write "$STATE/cluster"
+		CGROUPS "$CGROUPS" KILLWAIT "$KILLWAIT" ROOT "${ROOT@Q}" | file_write "$STATE/cluster"
 }
 
 # With the last instance goes what was made for all of them.
