@@ -7,7 +7,7 @@
 # Only cgroup v1.  With cgroup v2 Slurm 22.05 asks systemd for its cgroups, or
 # takes them from under systemd: there processes are tracked without.
 cgroups_possible() {
-	# Slurm 26.05 knows cgroup v2 only.
+	# A later Slurm may come without its plugin for cgroup v1, which 26.05 calls deprecated.
 	[[ -z $ROOT ]] || compgen -G "$ROOT/usr/lib/*/slurm*/cgroup_v1.so" >/dev/null || return 1
 	[[ -w /sys/fs/cgroup/freezer/cgroup.procs && -w /sys/fs/cgroup/memory/cgroup.procs ]] &&
 		unshare --cgroup true 2>/dev/null
