@@ -42,12 +42,14 @@ from jupyter_client.manager import AsyncKernelManager, start_new_kernel
 # Seconds: a job on a loaded machine is the longest wait.
 DEADLINE = 180.0
 
-# For each language: code whose output is 42, a name that is set and printed, and code that says so when it has begun and
-# takes long: IRkernel dies of an interrupt that comes before.
+# For each language: code whose output is 42, a name that is set and printed, and code that takes long and makes a file
+# when it has begun.  It is one expression: an interrupt between two of them finds IRkernel amid a message that it
+# sends, after which it dies or says no more.
 CODE = {
-    "python": ("print(6 * 7)", "x = 1", "print(x)", "print('begun', flush=True); import time; time.sleep(600)"),
-    "R": ("cat(6 * 7)", "x <- 1", "cat(x)", "cat('begun')\nSys.sleep(600)"),
+    "python": ("print(6 * 7)", "x = 1", "print(x)", "open({begun}, 'w').close(); import time; time.sleep(600)"),
+    "R": ("cat(6 * 7)", "x <- 1", "cat(x)", "{{ file.create({begun}); Sys.sleep(600) }}"),
 }
+SLEEP = "print('begun', flush=True); import time; time.sleep(600)"
 
 
 def check(good: object, what: str) -> None:
@@ -69,20 +71,16 @@ async def run(client, code: str) -> tuple[str, str]:
     return reply["content"]["status"], "".join(said).strip()
 
 
-async def busy(client, request: str) -> None:
-    """Returns when the request has said something."""
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        message = await client.get_iopub_msg(timeout=DEADLINE)
-        if message["parent_header"].get("msg_id") == request and message["msg_type"] == "stream":
-            return
-    raise RuntimeError("the cell does not begin")
-
-
 async def interrupted(manager, client, code: str) -> str:
-    """Interrupts a cell.  Returns its reply's status."""
-    request = client.execute(code)
-    await busy(client, request)
+    """Interrupts a cell that has begun, which a file in the home tells.  Returns its reply's status."""
+    begun = os.path.join(os.path.expanduser("~"), f".begun-{uuid.uuid4().hex}")
+    request = client.execute(code.format(begun=json.dumps(begun)))
+    deadline = time.monotonic() + DEADLINE
+    while not os.path.exists(begun):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the cell does not begin")
+        await asyncio.sleep(0.05)
+    os.unlink(begun)
     await manager.interrupt_kernel()
     while True:
         reply = await client.get_shell_msg(timeout=DEADLINE)
@@ -304,7 +302,7 @@ def interrupt(url: str, kernel: str) -> None:
     """A cell that sleeps is interrupted by POST."""
     server = Server(url)
     channels = Channels(server, kernel)
-    for kind, content in channels.messages(channels.execute(CODE["python"][3])):
+    for kind, content in channels.messages(channels.execute(SLEEP)):
         if kind == "stream":
             server.call("POST", f"/api/kernels/{kernel}/interrupt")
         elif kind == "execute_reply":
