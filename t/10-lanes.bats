@@ -247,12 +247,17 @@ has_ended() { [[ ! -e /proc/$1/exe ]]; }
 	)
 }
 
-@test "a second t/run in the same build is refused, and so are wrong names and numbers" {
+@test "a second t/run in the same build or prefix is refused, and so are wrong names and numbers" {
 	mkdir "$TREE/build"
 	exec 8>"$TREE/build/run.lock"
 	flock 8
 	run in_tree 2 "$TREE/t/run" bats 8>&-
 	[[ $status -eq 1 && $output == *"another one is at work in $TREE/build"* ]]
+	exec 8>&-
+	exec 8>"$WORLD/prefix.lock"
+	flock 8
+	run in_tree 2 "$TREE/t/run" bats 8>&-
+	[[ $status -eq 1 && $output == *"another one tests what is in $WORLD/prefix"* ]]
 	exec 8>&-
 	run in_tree 2 "$TREE/t/run" nosuch
 	[[ $status -eq 2 && $output == *"'nosuch'"* ]]
