@@ -179,6 +179,7 @@ static enum http_error error_of(const struct http *http, CURLcode result)
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_BAD_FUNCTION_ARGUMENT: /* curl 8.22, of a key that is not the certificate's */
 		return HTTP_UNVERIFIED;
 	case CURLE_FILESIZE_EXCEEDED:
 	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
