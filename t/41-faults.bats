@@ -129,6 +129,21 @@ server_is_not() {
 	assert_equal "$output" ""
 }
 
+# As Slurm does when the shell of a salloc exits and its srun hears of it too early.
+@test "a session whose launcher and step are killed at once leaves nothing" {
+	local job
+	job=$(submit -N2 "--jupyter=$APP" --wrap 'sleep 600')
+	wait_serving "$job"
+	wait_until 30 session_is "$job" ready
+	pkill -KILL -u "$ALICE" -f 'jupyter-launch --options'
+	"$CLUSTER" run -- scancel --signal=KILL "$job.$(session_get "$job" 'r["step_id"]')"
+	nothing_of_ours() {
+		! pgrep -u "$ALICE" -f 'jupyter-(agent|launch|lab|notebook)' &&
+			[[ -z $(find /tmp -maxdepth 1 -name 'spank-jupyter-*' -user "$ALICE" | tee /dev/stderr) ]]
+	}
+	wait_until 60 nothing_of_ours
+}
+
 @test "scancel of the job leaves nothing, and the record is final" {
 	local job
 	job=$(submit -N4 "--jupyter=$APP" --wrap 'sjupyter wait')

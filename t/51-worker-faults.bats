@@ -314,6 +314,9 @@ on_n2_is() {
 	run as_alice timeout -k 5 120 sjupyter stop "$job"
 	assert_status 0
 	session_is "$job" ended
+	# Slurm ends what is on the node when it tries again, and hears of it.
+	"$CLUSTER" link n2 up
+	wait_until 240 no_jobs
 }
 
 @test "a node whose link is cut and comes up again: its workers are replaced where their controller has lost them" {

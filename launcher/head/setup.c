@@ -166,6 +166,9 @@ int head_prepare(struct head *head, struct reason *reason)
 
 	if (runtime_dir_create(&head->runtime, agent->settings->tmpdir, reason) < 0)
 		return -1;
+	/* Should we be killed, jupyter-sweep finds it by that, from now on. */
+	if (runtime_dir_set_job(&head->runtime, agent->job_id, agent->node) < 0)
+		return reason_set(reason, "%s/job: %s", head->runtime.path, strerror(errno));
 	if (open_state(head, reason) < 0)
 		return -1;
 	head->log = session_log_create(head->state_fd, agent->settings->log_level,
